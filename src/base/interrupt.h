@@ -1,0 +1,15 @@
+// Ctrl-C as a flag that long work looks at, so that nothing is left half done.
+#pragma once
+
+namespace clipnext {
+
+/// From now on SIGINT and SIGTERM set the flag; a second one ends the process at once.
+void catch_interrupts();
+
+/// Whether a signal came since catch_interrupts().
+bool interrupted() noexcept;
+
+/// Throws Interrupted if a signal came. Called between items, never in the middle of one.
+void throw_if_interrupted();
+
+}  // namespace clipnext

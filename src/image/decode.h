@@ -1,0 +1,25 @@
+// Files to pixels, byte for byte as Pillow 13 decodes them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "image/image.h"
+
+namespace clipnext::image {
+
+struct DecodeLimits {
+  /// Above this the header alone refuses the image; Pillow's own error limit.
+  int64_t max_pixels = 178'956'970;
+};
+
+/// Decodes the first frame of a JPEG, PNG, WebP, GIF, TIFF or BMP (HEIC and AVIF where libheif is
+/// installed), in the mode Pillow would open it in. EXIF orientation and colour profiles are
+/// ignored, as the reference ignores them. Throws Error that begins with `name` and says what is
+/// wrong.
+Image decode(std::span<const uint8_t> bytes, const std::string& name, const DecodeLimits& = {});
+Image decode_file(const std::filesystem::path& path, const DecodeLimits& = {});
+
+}  // namespace clipnext::image

@@ -1,0 +1,115 @@
+// The complete list of operations the towers and the resampler are made of: one function type and
+// one pointer per op. Kernels take raw pointers and sizes, are noexcept, never allocate, print or
+// start threads; whoever calls owns buffers and splits work. Matrices are row-major f32; row
+// strides (ld...) count elements.
+//
+// One answer: what an op computes for one row (or pixel, or head) does not depend on which other
+// rows are in the call, so that a caller may split or batch as it likes, bit for bit on one ISA.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace clipnext::kernels {
+
+enum class Act : uint8_t { kNone, kGelu, kQuickGelu, kRelu };
+
+/// What happens to a product on its way out: y = act(acc + bias) * scale + residual.
+/// bias, scale [n] or null; residual [m, n] rows ld_residual apart or null, may be the output
+/// itself. With relu_after the ReLU comes after the residual (ResNet's block end) instead.
+struct Epilogue {
+  const float* bias = nullptr;
+  Act act = Act::kNone;
+  const float* scale = nullptr;
+  const float* residual = nullptr;
+  int64_t ld_residual = 0;
+  bool relu_after = false;
+};
+
+/// Lays w [n, k] (a Linear weight, rows ldw apart) out for gemm_f32: panels of gemm_panel output
+/// columns, each [k, gemm_panel], the last padded with zeros. packed holds
+/// ceil(n / gemm_panel) * gemm_panel * k floats, 64-byte aligned.
+using PackF32Fn = void(const float* w, int64_t ldw, int64_t n, int64_t k, float* packed) noexcept;
+
+/// c [m, n] = epilogue(a [m, k] times w transposed), w as pack_f32 laid it out. To compute a range
+/// of columns, start at a panel boundary: packed + column * k, with c, bias, ... moved along. Every
+/// output is summed over k in one fixed order: blocks of consecutive k whose sums are added up, so
+/// that rounding error grows with the block, not with k.
+using GemmF32Fn = void(const float* a, int64_t lda, const float* packed, int64_t m, int64_t n,
+                       int64_t k, const Epilogue& epilogue, float* c, int64_t ldc) noexcept;
+
+/// y = (x - mean(x)) / sqrt(var(x) + eps) * gain + bias, per row; var over cols, not cols - 1.
+/// x [rows, cols] rows ldx apart, y likewise, y may be x; gain, bias [cols]. Ba et al.,
+/// arXiv:1607.06450.
+using LayerNormFn = void(const float* x, int64_t ldx, const float* gain, const float* bias,
+                         int64_t rows, int64_t cols, float eps, float* y, int64_t ldy) noexcept;
+
+/// Depthwise 7x7 convolution, stride 1, zero padding 3, of output rows [row_begin, row_end) of one
+/// picture: x [h, w, c], weight [49, c] (tap-major), bias [c], y [h, w, c]; y is not x.
+using DepthwiseConv7Fn = void(const float* x, int64_t h, int64_t w, int64_t c, const float* weight,
+                              const float* bias, int64_t row_begin, int64_t row_end,
+                              float* y) noexcept;
+
+/// Attention of one head of one sequence: out = softmax(q kᵀ / sqrt(d)) v. q [tq, d], k, v [tk, d],
+/// out [tq, d], rows ld_qkv (ld_out) apart. causal: query i sees keys 0 .. i + tk - tq. scratch
+/// holds attention_scratch(tk, d) floats, 64-byte aligned.
+using AttentionFn = void(const float* q, const float* k, const float* v, int64_t ld_qkv, int64_t tq,
+                         int64_t tk, int64_t d, bool causal, float* scratch, float* out,
+                         int64_t ld_out) noexcept;
+using AttentionScratchFn = int64_t(int64_t tk, int64_t d) noexcept;
+
+/// y[i] = act(x[i]), i < count; y may be x.
+using ActivationFn = void(const float* x, int64_t count, Act act, float* y) noexcept;
+
+/// out [c] = mean over rows of x [rows, c].
+using MeanRowsFn = void(const float* x, int64_t rows, int64_t c, float* out) noexcept;
+
+/// x / max(|x|, 1e-12) per row, in place; x [rows, cols] dense.
+using L2NormalizeFn = void(float* x, int64_t rows, int64_t cols) noexcept;
+
+/// One direction of Pillow's 8-bit resampling (src/libImaging/Resample.c): for output i, taps
+/// begin[i] .. begin[i] + count[i] - 1 of the source with fixed-point weights
+/// weights[i * taps + ...] (22 fraction bits); value = clamp((2^21 + sum) >> 22).
+struct ResamplePlan {
+  const int32_t* begin;
+  const int32_t* count;
+  const int32_t* weights;
+  int64_t taps;  // row length of weights
+  int64_t size;  // outputs
+};
+
+/// Along x: src [rows, ?, channels] u8 rows src_stride bytes apart to dst [rows, plan.size,
+/// channels] rows dst_stride bytes apart. channels 1..4.
+using ResampleRowsFn = void(const uint8_t* src, int64_t src_stride, int64_t rows, int64_t channels,
+                            const ResamplePlan& plan, uint8_t* dst, int64_t dst_stride) noexcept;
+/// Along y: src [?, row_bytes] to dst [plan.size, row_bytes], strides in bytes.
+using ResampleColumnsFn = void(const uint8_t* src, int64_t src_stride, int64_t row_bytes,
+                               const ResamplePlan& plan, uint8_t* dst, int64_t dst_stride) noexcept;
+
+/// The ops of one instruction set. Each ISA's table.cpp overlays what it speeds up on `ref`.
+struct Kernels {
+  const char* isa;
+  int64_t gemm_panel;
+  PackF32Fn* pack_f32;
+  GemmF32Fn* gemm_f32;
+  LayerNormFn* layer_norm;
+  DepthwiseConv7Fn* depthwise_conv7;
+  AttentionFn* attention;
+  AttentionScratchFn* attention_scratch;
+  ActivationFn* activation;
+  MeanRowsFn* mean_rows;
+  L2NormalizeFn* l2_normalize;
+  ResampleRowsFn* resample_rows;
+  ResampleColumnsFn* resample_columns;
+};
+
+/// The best table this CPU can run, chosen once. CLIPNEXT_ISA=avx2 stops at that one; a name that
+/// is unknown, or that this CPU lacks, is an Error that lists those it has.
+const Kernels& kernels();
+
+/// Every table this CPU can run, `ref` first, in increasing order of preference.
+std::span<const Kernels> available();
+
+}  // namespace clipnext::kernels
