@@ -9,8 +9,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
-#include <vector>
+#include <string_view>
 
 namespace clipnext::kernels {
 
@@ -19,14 +18,17 @@ enum class Act : uint8_t { kNone, kGelu, kQuickGelu, kRelu };
 /// What happens to a product on its way out: y = act(acc + bias) * scale + residual.
 /// bias, scale [n] or null; residual [m, n] rows ld_residual apart or null, may be the output
 /// itself. With relu_after the ReLU comes after the residual (ResNet's block end) instead.
-struct Epilogue {
-  const float* bias = nullptr;
+/// T is double in the float64 evaluation that the fast kernels are judged by (ref/ref.h).
+template <class T>
+struct BasicEpilogue {
+  const T* bias = nullptr;
   Act act = Act::kNone;
-  const float* scale = nullptr;
-  const float* residual = nullptr;
+  const T* scale = nullptr;
+  const T* residual = nullptr;
   int64_t ld_residual = 0;
   bool relu_after = false;
 };
+using Epilogue = BasicEpilogue<float>;
 
 /// Lays w [n, k] (a Linear weight, rows ldw apart) out for gemm_f32: panels of gemm_panel output
 /// columns, each [k, gemm_panel], the last padded with zeros. packed holds
@@ -108,6 +110,9 @@ struct Kernels {
 /// The best table this CPU can run, chosen once. CLIPNEXT_ISA=avx2 stops at that one; a name that
 /// is unknown, or that this CPU lacks, is an Error that lists those it has.
 const Kernels& kernels();
+
+/// The table of that name, or the best one for "". Throws the Error above.
+const Kernels& choose(std::string_view isa);
 
 /// Every table this CPU can run, `ref` first, in increasing order of preference.
 std::span<const Kernels> available();

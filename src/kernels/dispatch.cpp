@@ -1,0 +1,58 @@
+// Chooses the table of kernels for this processor: `ref`, then each instruction set over it.
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "kernels/cpu.h"
+#include "kernels/isa/tables.h"
+#include "kernels/kernels.h"
+#include "kernels/ref/table.h"
+
+namespace clipnext::kernels {
+namespace {
+
+std::vector<Kernels> make_tables() {
+  const Cpu cpu = detect_cpu();
+  std::vector<Kernels> tables{ref::table()};
+  const auto overlay = [&tables](bool supported, void (*install)(Kernels&) noexcept) {
+    if (!supported) return;
+    Kernels table = tables.back();
+    install(table);
+    tables.push_back(table);
+  };
+  overlay(cpu.avx2, avx2::install);
+  overlay(cpu.avx512, avx512::install);
+  return tables;
+}
+
+}  // namespace
+
+std::span<const Kernels> available() {
+  static const std::vector<Kernels> tables = make_tables();
+  return tables;
+}
+
+const Kernels& choose(std::string_view isa) {
+  const std::span<const Kernels> tables = available();
+  if (isa.empty()) return tables.back();
+  std::string names;
+  for (const Kernels& table : tables) {
+    if (isa == table.isa) return table;
+    names += names.empty() ? "" : ", ";
+    names += table.isa;
+  }
+  const bool known = isa == "avx2" || isa == "avx512";
+  fail("CLIPNEXT_ISA: ", known ? "this CPU lacks '" : "unknown instruction set '", isa,
+       "'; expected one of: ", names);
+}
+
+const Kernels& kernels() {
+  static const Kernels& best = []() -> const Kernels& {
+    const char* isa = std::getenv("CLIPNEXT_ISA");
+    return choose(isa != nullptr ? isa : "");
+  }();
+  return best;
+}
+
+}  // namespace clipnext::kernels
