@@ -1,0 +1,125 @@
+#include "eval/zero_shot.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "pipeline/embed_texts.h"
+
+namespace clipnext::eval {
+namespace {
+
+void make_unit(std::span<float> vector) {
+  double squares = 0;
+  for (float v : vector) squares += static_cast<double>(v) * v;
+  const double inverse = 1.0 / std::max(std::sqrt(squares), 1e-12);
+  for (float& v : vector) v = static_cast<float>(v * inverse);
+}
+
+// texts [labels * templates, dim], labels outer, to one unit vector for each label.
+std::vector<float> average_templates(std::span<const float> texts, size_t labels, size_t templates,
+                                     size_t dim) {
+  std::vector<float> vectors(labels * dim);
+  for (size_t label = 0; label < labels; ++label) {
+    const std::span<float> mean(vectors.data() + label * dim, dim);
+    for (size_t j = 0; j < dim; ++j) {
+      double sum = 0;
+      for (size_t t = 0; t < templates; ++t) sum += texts[(label * templates + t) * dim + j];
+      mean[j] = static_cast<float>(sum / static_cast<double>(templates));
+    }
+    make_unit(mean);
+  }
+  return vectors;
+}
+
+}  // namespace
+
+std::string fill_template(std::string_view text, std::string_view label) {
+  std::string filled;
+  bool found = false;
+  size_t i = 0;
+  while (i < text.size()) {
+    const std::string_view rest = text.substr(i);
+    const size_t mark = rest.starts_with("{}") ? 2 : rest.starts_with("{c}") ? 3 : 0;
+    if (mark == 0) {
+      filled += text[i++];
+      continue;
+    }
+    filled += label;
+    found = true;
+    i += mark;
+  }
+  require(found, "template \"", text, "\" has no {} or {c} where the label goes");
+  return filled;
+}
+
+Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
+                           std::vector<std::string> labels, std::span<const std::string> templates,
+                           const pipeline::BatchDone& done) {
+  require(!labels.empty(), "no labels to choose from");
+  require(!templates.empty(), "no templates to write the labels into");
+  std::vector<std::string> prompts;
+  prompts.reserve(labels.size() * templates.size());
+  for (const std::string& label : labels) {
+    for (const std::string& text : templates) prompts.push_back(fill_template(text, label));
+  }
+  const std::vector<float> texts =
+      pipeline::embed_texts(embedder, tokenizer, prompts, pipeline::OnBad::kFail, done).vectors;
+  const auto dim = static_cast<size_t>(embedder.config().embed_dim);
+  Classifier classifier;
+  classifier.vectors = average_templates(texts, labels.size(), templates.size(), dim);
+  classifier.labels = std::move(labels);
+  classifier.dim = embedder.config().embed_dim;
+  classifier.scale = embedder.logit_scale();
+  classifier.bias = embedder.logit_bias();
+  return classifier;
+}
+
+std::vector<Prediction> Classifier::predict(std::span<const float> image, int64_t k) const {
+  std::vector<Prediction> all(labels.size());
+  double best = -INFINITY;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const std::span<const float> label(vectors.data() + i * image.size(), image.size());
+    const double cosine = std::inner_product(image.begin(), image.end(), label.begin(), 0.0);
+    const double logit = scale * cosine + bias;
+    all[i] = {.label = static_cast<int64_t>(i),
+              .similarity = static_cast<float>(cosine),
+              .probability = logit};
+    best = std::max(best, logit);
+  }
+  double sum = 0;
+  for (Prediction& p : all) sum += p.probability = std::exp(p.probability - best);
+  for (Prediction& p : all) p.probability /= sum;
+
+  const auto kept = std::min(static_cast<size_t>(std::max<int64_t>(k, 0)), all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(kept), all.end(),
+                    [](const Prediction& a, const Prediction& b) {
+                      return a.similarity != b.similarity ? a.similarity > b.similarity
+                                                          : a.label < b.label;
+                    });
+  all.resize(kept);
+  return all;
+}
+
+Accuracy measure(model::Embedder& embedder, ThreadPool& pool, const Classifier& classifier,
+                 const LabelledImages& set, const pipeline::BatchDone& done) {
+  const pipeline::Embedded embedded = pipeline::embed_images(
+      embedder, pool, set.images, {.convert = pipeline::ConvertOrder::kFirst}, done);
+  const auto dim = static_cast<size_t>(classifier.dim);
+  Accuracy accuracy;
+  accuracy.images = static_cast<int64_t>(set.images.size());
+  for (size_t i = 0; i < set.images.size(); ++i) {
+    const std::vector<Prediction> guesses =
+        classifier.predict({embedded.vectors.data() + i * dim, dim}, 5);
+    for (size_t rank = 0; rank < guesses.size(); ++rank) {
+      if (guesses[rank].label != set.labels[i]) continue;
+      accuracy.top1 += rank == 0 ? 1 : 0;
+      ++accuracy.top5;
+    }
+  }
+  return accuracy;
+}
+
+}  // namespace clipnext::eval

@@ -1,0 +1,47 @@
+// Picture files to vectors in batches: decoding and preprocessing on every thread, then the tower.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "image/image.h"
+#include "model/embedder.h"
+#include "pipeline/embedded.h"
+
+namespace clipnext::pipeline {
+
+/// Where one picture comes from: the file `name`, or bytes already in memory (standard input, a
+/// member of an archive) that `name` stands for in messages.
+struct ImageSource {
+  std::string name;
+  std::shared_ptr<const std::string> bytes;
+};
+
+/// Pixels as Pillow would open the file. Throws Error that begins with the source's name.
+image::Image load_image(const ImageSource& source);
+
+/// When a picture becomes RGB. kLast is open_clip's transform applied to an opened file, which
+/// resizes in the file's own mode; kFirst is how its data sets read. They differ for pictures with
+/// a palette or alpha, and for CMYK and 16-bit ones.
+enum class ConvertOrder : uint8_t { kFirst, kLast };
+
+/// What the model sees of a picture: RGB8 [height, width, 3] of `config`.
+image::Image preprocess(const image::Image& source, const image::PreprocessConfig& config,
+                        ConvertOrder order);
+
+struct ImageOptions {
+  ConvertOrder convert = ConvertOrder::kLast;
+  OnBad on_bad = OnBad::kFail;
+};
+
+/// Embeds every picture, in order. The vector of a picture does not depend on the others nor on the
+/// pool. Throws Interrupted between batches.
+Embedded embed_images(model::Embedder& embedder, ThreadPool& pool,
+                      std::span<const ImageSource> sources, const ImageOptions& options = {},
+                      const BatchDone& batch_done = {});
+
+}  // namespace clipnext::pipeline
