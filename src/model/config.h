@@ -14,7 +14,8 @@
 
 namespace clipnext::model {
 
-/// timm's three ConvNeXt stems: 4x4/4 patches, or two 3x3/2 convolutions.
+/// timm's three ConvNeXt stems: 4x4/4 patches, or two 3x3/2 convolutions (tiered: the first of them
+/// to half the channels).
 enum class StemType : uint8_t { kPatch, kOverlap, kOverlapTiered };
 /// open_clip's adapter behind a timm trunk (`timm_proj`): none (identity), linear or MLP.
 enum class HeadType : uint8_t { kNone, kLinear, kMlp };
@@ -33,15 +34,20 @@ struct ConvNextConfig {
   float eps = 1e-6f;
   HeadType head = HeadType::kLinear;
   bool head_bias = false;  // timm_proj_bias
+  bool trunk_head =
+      false;               // timm_proj "": the linear head is the trunk's own classifier, with bias
   float drop = 0.0f;       // timm_drop: training only
   float drop_path = 0.0f;  // timm_drop_path: training only
+  float layer_scale_init = 1e-6f;  // training only
 };
 
 /// open_clip's own VisionTransformer.
 struct VitConfig {
   int64_t layers = 12, width = 768, heads = 12, mlp_width = 3072, patch = 16;
   Activation activation = Activation::kGelu;
-  float patch_dropout = 0.0f;  // training only
+  bool layer_scale = false;       // ls_init_value: gammas on both branches of each block
+  float layer_scale_init = 0.0f;  // training only
+  float patch_dropout = 0.0f;     // training only
 };
 
 /// OpenAI's ModifiedResNet with attention pooling.
@@ -83,10 +89,15 @@ ClipConfig parse_model_config(const Json& model_cfg, const std::string& name,
 void apply_preprocess_config(const Json& preprocess_cfg, const std::string& source,
                              ClipConfig& config);
 
+/// The timm ConvNeXt names that `timm_model_name` may take.
+std::vector<std::string> timm_convnext_names();
+
 /// The configs inside the program (configs/*.json), by name in natural order.
 std::vector<std::string> builtin_config_names();
+bool is_builtin_config(std::string_view name);
 /// The JSON text of one; throws Error that suggests the nearest names.
 std::string_view builtin_config_json(std::string_view name);
+/// parse_model_config of one; throws as above.
 ClipConfig builtin_config(std::string_view name);
 
 }  // namespace clipnext::model

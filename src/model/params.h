@@ -29,8 +29,15 @@ enum class Role : uint8_t {
   kStatistic
 };
 
-/// name as in open_clip checkpoints (the plain-text layout: no `text.` prefix); depth: index of the
-/// block within its tower, -1 before the first, INT-like `layers` after the last.
+/// name as in open_clip checkpoints (the plain-text layout: no `text.` prefix).
+///
+/// depth orders a tower's tensors into the groups of layer-wise learning rates (spec: training,
+/// LLRD): -1 for what comes before the blocks (stem, embeddings), then the index of the block, a
+/// stage's downsampling with its first block; ln_post and ln_final with the last block. Behind the
+/// n blocks: of a ConvNeXt, n for the trunk's final norm and n + 1 for the projection; elsewhere n
+/// for the projection (with all of attention pooling). The scale of a tensor is decay^(last -
+/// depth) with `last` the largest depth of its tower. The logit scale and bias belong to no tower:
+/// 0.
 struct ParamInfo {
   std::string name;
   weights::Shape shape;
@@ -150,20 +157,21 @@ void visit(ConvNextParams<T>& p, const ConvNextConfig& c, int64_t embed_dim, F&&
     features = c.pre_logits;
   }
   const std::string head = "visual.head.";
+  const int last = depth + 1;
   if (c.head == HeadType::kLinear) {
-    f(p.head_proj_weight,
-      ParamInfo{head + "proj.weight", {embed_dim, features}, Role::kLinear, depth});
+    const std::string proj = c.trunk_head ? trunk + "head.fc." : head + "proj.";
+    f(p.head_proj_weight, ParamInfo{proj + "weight", {embed_dim, features}, Role::kLinear, last});
     if (c.head_bias) {
-      f(p.head_proj_bias, ParamInfo{head + "proj.bias", {embed_dim}, Role::kBias, depth});
+      f(p.head_proj_bias, ParamInfo{proj + "bias", {embed_dim}, Role::kBias, last});
     }
   } else if (c.head == HeadType::kMlp) {
     f(p.head_fc1_weight,
-      ParamInfo{head + "mlp.fc1.weight", {2 * embed_dim, features}, Role::kLinear, depth});
-    f(p.head_fc1_bias, ParamInfo{head + "mlp.fc1.bias", {2 * embed_dim}, Role::kBias, depth});
+      ParamInfo{head + "mlp.fc1.weight", {2 * embed_dim, features}, Role::kLinear, last});
+    f(p.head_fc1_bias, ParamInfo{head + "mlp.fc1.bias", {2 * embed_dim}, Role::kBias, last});
     f(p.head_fc2_weight,
-      ParamInfo{head + "mlp.fc2.weight", {embed_dim, 2 * embed_dim}, Role::kLinear, depth});
+      ParamInfo{head + "mlp.fc2.weight", {embed_dim, 2 * embed_dim}, Role::kLinear, last});
     if (c.head_bias) {
-      f(p.head_fc2_bias, ParamInfo{head + "mlp.fc2.bias", {embed_dim}, Role::kBias, depth});
+      f(p.head_fc2_bias, ParamInfo{head + "mlp.fc2.bias", {embed_dim}, Role::kBias, last});
     }
   }
 }
@@ -174,31 +182,36 @@ template <class T>
 struct TransformerBlock {
   Norm<T> ln_1;
   T in_proj_weight, in_proj_bias, out_proj_weight, out_proj_bias;
+  T gamma_1;  // with layer scale: on the attention branch
   Norm<T> ln_2;
   T fc_weight, fc_bias, proj_weight, proj_bias;
+  T gamma_2;  // with layer scale: on the MLP branch
 };
 
 template <class T, class F>
-void visit(TransformerBlock<T>& p, int64_t w, int64_t mlp, const std::string& at, int depth,
-           F&& f) {
+void visit(TransformerBlock<T>& p, int64_t w, int64_t mlp, bool layer_scale, const std::string& at,
+           int depth, F&& f) {
   visit(p.ln_1, w, at + "ln_1.", depth, f);
   f(p.in_proj_weight, ParamInfo{at + "attn.in_proj_weight", {3 * w, w}, Role::kLinear, depth});
   f(p.in_proj_bias, ParamInfo{at + "attn.in_proj_bias", {3 * w}, Role::kBias, depth});
   f(p.out_proj_weight, ParamInfo{at + "attn.out_proj.weight", {w, w}, Role::kLinear, depth});
   f(p.out_proj_bias, ParamInfo{at + "attn.out_proj.bias", {w}, Role::kBias, depth});
+  if (layer_scale) f(p.gamma_1, ParamInfo{at + "ls_1.gamma", {w}, Role::kLayerScale, depth});
   visit(p.ln_2, w, at + "ln_2.", depth, f);
   f(p.fc_weight, ParamInfo{at + "mlp.c_fc.weight", {mlp, w}, Role::kLinear, depth});
   f(p.fc_bias, ParamInfo{at + "mlp.c_fc.bias", {mlp}, Role::kBias, depth});
   f(p.proj_weight, ParamInfo{at + "mlp.c_proj.weight", {w, mlp}, Role::kLinear, depth});
   f(p.proj_bias, ParamInfo{at + "mlp.c_proj.bias", {w}, Role::kBias, depth});
+  if (layer_scale) f(p.gamma_2, ParamInfo{at + "ls_2.gamma", {w}, Role::kLayerScale, depth});
 }
 
 template <class T, class F>
-void visit(std::vector<TransformerBlock<T>>& blocks, int64_t w, int64_t mlp, const std::string& at,
-           F&& f) {
+void visit(std::vector<TransformerBlock<T>>& blocks, int64_t w, int64_t mlp, bool layer_scale,
+           const std::string& at, F&& f) {
   int depth = 0;
   for (auto& block : blocks) {
-    visit(block, w, mlp, at + "transformer.resblocks." + std::to_string(depth) + ".", depth, f);
+    visit(block, w, mlp, layer_scale, at + "transformer.resblocks." + std::to_string(depth) + ".",
+          depth, f);
     ++depth;
   }
 }
@@ -230,8 +243,8 @@ void visit(VitParams<T>& p, const VitConfig& c, int64_t tokens, int64_t embed_di
   f(p.conv1_weight,
     ParamInfo{"visual.conv1.weight", {c.width, 3, c.patch, c.patch}, Role::kConv, -1});
   visit(p.ln_pre, c.width, "visual.ln_pre.", -1, f);
-  visit(p.blocks, c.width, c.mlp_width, "visual.", f);
-  visit(p.ln_post, c.width, "visual.ln_post.", end, f);
+  visit(p.blocks, c.width, c.mlp_width, c.layer_scale, "visual.", f);
+  visit(p.ln_post, c.width, "visual.ln_post.", end - 1, f);
 }
 
 // ---- ModifiedResNet (OpenAI) ----
@@ -340,10 +353,10 @@ void visit(TextParams<T>& p, const TextConfig& c, int64_t embed_dim, F&& f) {
   } else {
     f(p.projection, ParamInfo{"text_projection", {c.width, embed_dim}, Role::kLinear, end});
   }
-  visit(p.blocks, c.width, c.mlp_width, "", f);
+  visit(p.blocks, c.width, c.mlp_width, false, "", f);
   f(p.token_embedding,
     ParamInfo{"token_embedding.weight", {c.vocab_size, c.width}, Role::kEmbedding, -1});
-  visit(p.ln_final, c.width, "ln_final.", end, f);
+  visit(p.ln_final, c.width, "ln_final.", end - 1, f);
 }
 
 // ---- both towers ----

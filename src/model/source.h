@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/config.h"
 #include "weights/checkpoint.h"
@@ -16,6 +17,7 @@ struct Model {
   weights::Checkpoint checkpoint;
   std::string name;                        // how to show it: "emoji-convnext-atto (demo)"
   std::filesystem::path tokenizer_folder;  // empty: the embedded vocabulary
+  std::vector<std::string> warnings;       // for the user: what looks wrong, what to do
 };
 
 /// model: a config name (then `pretrained` is the checkpoint file), a folder with
