@@ -20,6 +20,9 @@ struct Image {
   std::vector<uint8_t> palette;  // kP: [entries, 3] RGB
 };
 
+/// A zero-filled image; the caller has checked the size.
+Image make_image(Mode mode, int64_t width, int64_t height);
+
 int channels(Mode mode);
 int sample_bytes(Mode mode);
 const char* mode_name(Mode mode);
