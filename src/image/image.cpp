@@ -1,6 +1,8 @@
 // What each mode stores per pixel.
 #include "image/image.h"
 
+#include <cstddef>
+
 namespace clipnext::image {
 
 Image make_image(Mode mode, int64_t width, int64_t height) {
