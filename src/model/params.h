@@ -389,9 +389,9 @@ ClipParams<T> make_params(const ClipConfig& config) {
   return p;
 }
 
-/// Calls f(T&, ParamInfo) for every tensor of the model.
+/// Calls f(T&, ParamInfo) for every tensor of the image tower.
 template <class T, class F>
-void visit(ClipParams<T>& p, const ClipConfig& config, F&& f) {
+void visit_image(ClipParams<T>& p, const ClipConfig& config, F&& f) {
   if (auto* convnext = std::get_if<ConvNextParams<T>>(&p.vision)) {
     visit(*convnext, std::get<ConvNextConfig>(config.vision), config.embed_dim, f);
   } else if (auto* vit = std::get_if<VitParams<T>>(&p.vision)) {
@@ -402,7 +402,19 @@ void visit(ClipParams<T>& p, const ClipConfig& config, F&& f) {
     const int64_t tokens = (config.image_height / 32) * (config.image_width / 32) + 1;
     visit(*resnet, std::get<ResNetConfig>(config.vision), tokens, config.embed_dim, f);
   }
+}
+
+/// Of the text tower.
+template <class T, class F>
+void visit_text(ClipParams<T>& p, const ClipConfig& config, F&& f) {
   visit(p.text, config.text, config.embed_dim, f);
+}
+
+/// Of the whole model.
+template <class T, class F>
+void visit(ClipParams<T>& p, const ClipConfig& config, F&& f) {
+  visit_image(p, config, f);
+  visit_text(p, config, f);
   f(p.logit_scale, ParamInfo{"logit_scale", {}, Role::kLogitScale, 0});
   if (config.has_logit_bias) {
     f(p.logit_bias, ParamInfo{"logit_bias", {}, Role::kLogitScale, 0});
