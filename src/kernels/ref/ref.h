@@ -14,8 +14,10 @@
 
 namespace clipnext::kernels::ref {
 
-/// z Φ(z) for kGelu (exact, by erfc, which keeps the left tail), z sigmoid(1.702 z) for kQuickGelu.
+/// z Φ(z) for kGelu (exact, by erfc, which keeps the left tail), z sigmoid(1.702 z) for kQuickGelu;
+/// at minus infinity their limit, 0.
 inline double activate(double z, Act act) {
+  if (act != Act::kNone && z == -std::numeric_limits<double>::infinity()) return 0;
   switch (act) {
     case Act::kNone:
       return z;
