@@ -1,0 +1,63 @@
+#include "infer/clip.h"
+
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "model/bind.h"
+
+namespace clipnext::infer {
+namespace {
+
+/// A trunk without adapter gives its own width, which must be what the text tower gives.
+void check_features(const model::ClipConfig& config) {
+  const auto* convnext = std::get_if<model::ConvNextConfig>(&config.vision);
+  if (convnext == nullptr || convnext->head != model::HeadType::kNone) return;
+  const int64_t features = convnext->pre_logits > 0 ? convnext->pre_logits : convnext->dims[3];
+  require(features == config.embed_dim, config.name, ": timm_proj \"none\" gives ", features,
+          " features, but embed_dim is ", config.embed_dim);
+}
+
+}  // namespace
+
+Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
+           const std::string& source, const kernels::Kernels& kernels)
+    : config_(config), engine_{kernels, pool, {}} {
+  check_features(config);
+  Params params = pack(config, model::bind(config, tensors, source), kernels, pool);
+  logit_scale_ = std::exp(*params.logit_scale.data());
+  if (config.has_logit_bias) logit_bias_ = *params.logit_bias.data();
+  image_ = make_image_tower(config, params);
+  text_ = std::make_unique<TextTower>(config, std::move(params.text));
+}
+
+void Clip::embed_images(const model::PixelBatch& pixels, float* out, bool normalize) {
+  const std::lock_guard lock(mutex_);
+  image_->embed(engine_, pixels, out, {});
+  if (normalize) engine_.kernels.l2_normalize(out, pixels.n, config_.embed_dim);
+}
+
+void Clip::embed_texts(const model::TokenRows& tokens, float* out, bool normalize) {
+  const std::lock_guard lock(mutex_);
+  rows_.clear();
+  for (int64_t i = 0; i < tokens.size(); ++i) rows_.push_back(tokens.row(i));
+  text_->embed(engine_, rows_, out, {});
+  if (normalize) engine_.kernels.l2_normalize(out, tokens.size(), config_.embed_dim);
+}
+
+void Clip::trace_images(const model::PixelBatch& pixels, float* out, const Trace& trace) {
+  const std::lock_guard lock(mutex_);
+  image_->embed(engine_, pixels, out, trace);
+}
+
+void Clip::trace_texts(std::span<const std::span<const int32_t>> rows, float* out,
+                       const Trace& trace) {
+  const std::lock_guard lock(mutex_);
+  text_->embed(engine_, rows, out, trace);
+}
+
+std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool) {
+  return std::make_unique<Clip>(model.config, model.checkpoint.tensors, pool, model.name);
+}
+
+}  // namespace clipnext::infer

@@ -1,0 +1,59 @@
+// A CLIP model ready to compute on the CPU.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "infer/engine.h"
+#include "infer/image_tower.h"
+#include "infer/text.h"
+#include "kernels/kernels.h"
+#include "model/embedder.h"
+#include "model/source.h"
+#include "weights/tensor.h"
+
+namespace clipnext::infer {
+
+/// Both towers with packed weights. An embedding depends on its input alone: not on the batch, its
+/// neighbours or the number of threads, bit for bit on one instruction set. Thread-safe: calls run
+/// one after another, each on all of the pool.
+class Clip final : public model::Embedder {
+ public:
+  /// Packs the tensors (which must fit the config: model::bind) for `kernels`. The pool must
+  /// outlive this. `source` stands in messages.
+  Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
+       const std::string& source = "checkpoint",
+       const kernels::Kernels& kernels = kernels::kernels());
+
+  const model::ClipConfig& config() const override { return config_; }
+  float logit_scale() const override { return logit_scale_; }
+  float logit_bias() const override { return logit_bias_; }
+  void embed_images(const model::PixelBatch& pixels, float* out, bool normalize = true) override;
+  void embed_texts(const model::TokenRows& tokens, float* out, bool normalize = true) override;
+
+  /// The tower as in embed_images, showing intermediate results. A batch is not divided, so keep
+  /// it small.
+  void trace_images(const model::PixelBatch& pixels, float* out, const Trace& trace);
+  /// The tower as in embed_texts over whole rows: the last position of each is pooled, so give rows
+  /// cut after their end-of-text token for its features.
+  void trace_texts(std::span<const std::span<const int32_t>> rows, float* out, const Trace& trace);
+
+ private:
+  model::ClipConfig config_;
+  std::mutex mutex_;
+  Engine engine_;
+  std::unique_ptr<ImageTower> image_;
+  std::unique_ptr<TextTower> text_;
+  float logit_scale_ = 1.0f;
+  float logit_bias_ = 0.0f;
+  std::vector<std::span<const int32_t>> rows_;
+};
+
+/// The Clip of a model found by model::open_model.
+std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool);
+
+}  // namespace clipnext::infer

@@ -1,0 +1,134 @@
+#include "model/bind.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+#include <string_view>
+
+#include "base/error.h"
+#include "model/position.h"
+
+namespace clipnext::model {
+namespace {
+
+using weights::Tensor;
+
+bool is_float(weights::DType dtype) {
+  return dtype == weights::DType::kF16 || dtype == weights::DType::kBF16 ||
+         dtype == weights::DType::kF32 || dtype == weights::DType::kF64;
+}
+
+// Buffers and scalars that some writers keep and no tower needs.
+bool ignorable(std::string_view name) {
+  constexpr std::array<std::string_view, 5> kNames = {"attn_mask", "input_resolution",
+                                                      "context_length", "vocab_size",
+                                                      "transformer.embeddings.position_ids"};
+  return name.ends_with("num_batches_tracked") ||
+         std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+/// The tensors by plain-layout name, and what went wrong while finding them.
+class Binder {
+ public:
+  Binder(const ClipConfig& config, const weights::TensorMap& tensors) : config_(config) {
+    constexpr std::string_view kText = "text.";
+    for (const auto& [name, tensor] : tensors) {
+      const std::string_view view = name;
+      const std::string plain(view.starts_with(kText) ? view.substr(kText.size()) : view);
+      const auto [at, inserted] = entries_.emplace(plain, Entry{name, &tensor});
+      if (!inserted) unexpected_.push_back(name + " (also there as " + at->second.name + ")");
+    }
+  }
+
+  Tensor find(const ParamInfo& info) {
+    const auto at = entries_.find(info.name);
+    if (at == entries_.end()) {
+      if (info.name == "logit_bias") return weights::make_tensor({}, std::array{0.0f});
+      missing_.push_back(info.name + " " + weights::format_shape(info.shape));
+      return {};
+    }
+    Entry& entry = at->second;
+    entry.used = true;
+    const Tensor& tensor = *entry.tensor;
+    if (!is_float(tensor.dtype)) {
+      misshapen_.push_back(entry.name + " is " + std::string(weights::dtype_name(tensor.dtype)) +
+                           ", expected a float type");
+      return {};
+    }
+    if (tensor.shape == info.shape) return tensor;
+    if (info.role == Role::kLogitScale && tensor.numel() == 1) {
+      Tensor scalar = tensor;
+      scalar.shape = info.shape;
+      return scalar;
+    }
+    if (auto resized = resize(tensor, info); !resized.data.empty()) return resized;
+    misshapen_.push_back(entry.name + " is " + weights::format_shape(tensor.shape) + ", expected " +
+                         weights::format_shape(info.shape));
+    return {};
+  }
+
+  /// Throws if anything was missing, left over or misshapen.
+  void finish(const std::string& source) {
+    for (const auto& [plain, entry] : entries_) {
+      if (!entry.used && !ignorable(plain)) unexpected_.push_back(entry.name);
+    }
+    if (missing_.empty() && unexpected_.empty() && misshapen_.empty()) return;
+    fail(source, ": its tensors do not fit the model ", config_.name, "; wrong --model?",
+         group("missing", missing_), group("unexpected", unexpected_),
+         group("wrong shape", misshapen_));
+  }
+
+ private:
+  struct Entry {
+    std::string name;  // as in the file
+    const Tensor* tensor = nullptr;
+    bool used = false;
+  };
+
+  static std::string group(const char* title, const std::vector<std::string>& names) {
+    if (names.empty()) return "";
+    std::string text = "\n  " + std::string(title) + " (" + std::to_string(names.size()) + "):";
+    for (const std::string& name : names) text += "\n    " + name;
+    return text;
+  }
+
+  /// A positional embedding for this config's size; empty if it is none or cannot be resized.
+  Tensor resize(const Tensor& tensor, const ParamInfo& info) const {
+    const weights::Shape& from = tensor.shape;
+    if (from.size() != 2 || info.shape.size() != 2 || from[1] != info.shape[1] || from[0] < 1) {
+      return {};
+    }
+    const int64_t width = from[1];
+    if (info.name == "positional_embedding") {
+      return weights::make_tensor(info.shape, resize_text_positions(weights::to_f32(tensor),
+                                                                    from[0], info.shape[0], width));
+    }
+    const auto* vit = std::get_if<VitConfig>(&config_.vision);
+    if (vit == nullptr || info.name != "visual.positional_embedding") return {};
+    const auto old =
+        static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(from[0] - 1))));
+    if (old < 1 || old * old + 1 != from[0]) return {};
+    return weights::make_tensor(
+        info.shape,
+        resize_grid_positions(weights::to_f32(tensor), old, config_.image_height / vit->patch,
+                              config_.image_width / vit->patch, width));
+  }
+
+  const ClipConfig& config_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::vector<std::string> missing_, unexpected_, misshapen_;
+};
+
+}  // namespace
+
+ClipParams<Tensor> bind(const ClipConfig& config, const weights::TensorMap& tensors,
+                        const std::string& source) {
+  auto params = make_params<Tensor>(config);
+  Binder binder(config, tensors);
+  visit(params, config, [&](Tensor& leaf, const ParamInfo& info) { leaf = binder.find(info); });
+  binder.finish(source);
+  return params;
+}
+
+}  // namespace clipnext::model
