@@ -27,6 +27,9 @@ class Tokenizer {
   /// the folder has neither. Throws Error naming the file and the first entry that is wrong.
   static Tokenizer from_folder(const std::filesystem::path& folder, Clean clean = Clean::kLower);
 
+  /// Tokens with start and end; a model's token embedding has as many rows.
+  int64_t vocab_size() const;
+
   /// Ids of the cleaned text without start, end or padding. Any bytes: invalid UTF-8 is an Error.
   std::vector<int32_t> encode(std::string_view text) const;
 
