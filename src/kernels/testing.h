@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +48,7 @@ class Guarded {
  public:
   explicit Guarded(int64_t count) : storage_(static_cast<size_t>(count) + 2 * kGuard, kValue) {}
   explicit Guarded(const std::vector<float>& values) : Guarded(std::ssize(values)) {
-    std::memcpy(data(), values.data(), values.size() * sizeof(float));
+    std::copy(values.begin(), values.end(), storage_.begin() + kGuard);
   }
   float* data() { return storage_.data() + kGuard; }
   [[nodiscard]] std::vector<float> values() const {
