@@ -12,7 +12,8 @@ using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 /// Parses one JSON text. Throws Error naming `source` for anything that is not JSON in UTF-8, and
-/// for nesting deeper than 64 (a bound on the stack, and no file of ours comes near it).
-Json parse_json(std::string_view text, const std::string& source);
+/// for nesting deeper than 64 (a bound on the stack, and no file of ours comes near it). Of members
+/// with the same name the last counts; with `unique_members` they are an Error.
+Json parse_json(std::string_view text, const std::string& source, bool unique_members = false);
 
 }  // namespace clipnext

@@ -37,6 +37,13 @@ struct Tensor {
   int64_t numel() const;
 };
 
+/// A tensor over fresh bytes that are not yet set, and where to write them.
+struct NewTensor {
+  Tensor tensor;
+  std::span<std::byte> bytes;
+};
+NewTensor allocate_tensor(DType dtype, Shape shape);
+
 /// A tensor that owns a copy of `values`.
 Tensor make_tensor(Shape shape, std::span<const float> values);
 
@@ -45,7 +52,9 @@ Tensor make_tensor(Shape shape, std::span<const float> values);
 void copy_as_f32(const Tensor& tensor, float* out);
 std::vector<float> to_f32(const Tensor& tensor);
 
-/// The same values in another type (shares the bytes if it is the same type).
+/// The same values in another type (shares the bytes if it is the same type). Floats round to
+/// nearest even, once, and overflow to infinity; to an integer they lose their fraction, as in
+/// PyTorch; to bool all but zero is true. Throws Error for a value outside an integer type's range.
 Tensor convert(const Tensor& tensor, DType dtype);
 
 using TensorMap = std::map<std::string, Tensor, std::less<>>;

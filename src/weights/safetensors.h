@@ -1,0 +1,16 @@
+// safetensors: a JSON header, then the bytes of all tensors without gaps.
+#pragma once
+
+#include "weights/checkpoint.h"
+#include "weights/source.h"
+
+namespace clipnext::weights {
+
+/// Whether the beginning looks like it; read_safetensors says what is wrong with the rest.
+bool is_safetensors(std::span<const std::byte> bytes);
+
+/// Reads under all rules of the format's reference reader (contiguous, unique, exact sizes);
+/// tensors stay where they lie. Element types beyond DType are an Error that names the tensor.
+Checkpoint read_safetensors(const Source& source);
+
+}  // namespace clipnext::weights
