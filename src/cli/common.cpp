@@ -1,0 +1,215 @@
+#include "cli/common.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/text_lines.h"
+#include "data/folder.h"
+
+namespace clipnext::cli {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+ThreadPool make_pool(int threads) {
+  catch_interrupts();
+  return ThreadPool(threads);
+}
+
+}  // namespace
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  command.add_flag("--json", options.json, "print JSON (docs/cli.md lists the fields)");
+  command.add_option("--threads", options.threads, "threads to compute with, 0 = all cores")
+      ->check(CLI::Range(0, kMaxThreads))
+      ->capture_default_str();
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--model", options.model,
+                     "config name (with --pretrained), model folder or checkpoint; default: "
+                     "$CLIPNEXT_MODEL, else the demo model");
+  command.add_option("--pretrained", options.pretrained,
+                     "checkpoint file, when --model is a config name");
+}
+
+model::Model open_model(const ModelOptions& options) {
+  model::Model model = model::open_model(options.model, options.pretrained);
+  if (options.model.empty()) note("model: " + model.name);
+  return model;
+}
+
+LoadedModel::LoadedModel(const ModelOptions& options, int threads)
+    : model(open_model(options)),
+      pool(make_pool(threads)),
+      clip(infer::load_clip(model, pool)),
+      tokenizer(make_tokenizer(model)) {}
+
+text::Tokenizer make_tokenizer(const model::Model& model) {
+  const text::Clean clean = text::parse_clean(model.config.text.clean);
+  return model.tokenizer_folder.empty()
+             ? text::Tokenizer(clean)
+             : text::Tokenizer::from_folder(model.tokenizer_folder, clean);
+}
+
+void add_image_options(CLI::App& command, ImageOptions& options) {
+  command
+      .add_option("--images,images", options.paths,
+                  "image files, folders (with their sub-folders, in natural order), - for "
+                  "standard input")
+      ->type_name("PATHS");
+  add_convert_option(command, options.convert);
+}
+
+void add_convert_option(CLI::App& command, std::string& convert) {
+  command
+      .add_option("--convert", convert,
+                  "when a picture becomes RGB: `last`, after resizing in its own mode, as "
+                  "open_clip's transform on an opened file; `first`, as its data sets")
+      ->check(CLI::IsMember({"first", "last"}))
+      ->capture_default_str();
+}
+
+pipeline::ConvertOrder convert_order(const std::string& convert) {
+  return convert == "first" ? pipeline::ConvertOrder::kFirst : pipeline::ConvertOrder::kLast;
+}
+
+std::vector<pipeline::ImageSource> read_image_sources(const std::vector<std::string>& paths) {
+  if (paths.empty()) throw CLI::RequiredError("at least one image");
+  std::vector<pipeline::ImageSource> sources;
+  for (const std::string& path : paths) {
+    if (path == "-") {
+      sources.push_back({.name = "-", .bytes = std::make_shared<const std::string>(read_stdin())});
+      continue;
+    }
+    for (const std::filesystem::path& file : data::expand_paths({path})) {
+      sources.push_back({.name = file.string(), .bytes = nullptr});
+    }
+  }
+  return sources;
+}
+
+std::vector<std::string> source_names(const std::vector<pipeline::ImageSource>& sources) {
+  std::vector<std::string> names;
+  names.reserve(sources.size());
+  for (const pipeline::ImageSource& source : sources) names.push_back(source.name);
+  return names;
+}
+
+void add_text_options(CLI::App& command, TextOptions& options) {
+  auto* lines = command.add_option("--texts", options.lines,
+                                   "file with one text a line, - for "
+                                   "standard input");
+  command
+      .add_option("--texts-json", options.json,
+                  "file with a JSON array of strings, - for "
+                  "standard input")
+      ->excludes(lines);
+}
+
+std::string read_file_or_stdin(const std::string& path) {
+  return path == "-" ? read_stdin() : read_file(path);
+}
+
+std::vector<std::string> read_texts(const TextOptions& options) {
+  if (!options.lines.empty()) return split_lines(read_file_or_stdin(options.lines));
+  std::vector<std::string> texts;
+  if (options.json.empty()) return texts;
+  const std::string source = options.json == "-" ? "standard input" : options.json;
+  const Json json = parse_json(read_file_or_stdin(options.json), source);
+  require(json.is_array(), source, ": expected a JSON array of strings");
+  for (const Json& item : json) {
+    require(item.is_string(), source, ": item ", texts.size() + 1, " of the array is no string");
+    texts.push_back(item.get<std::string>());
+  }
+  return texts;
+}
+
+void add_on_bad_option(CLI::App& command, std::string& on_bad) {
+  command
+      .add_option("--on-bad", on_bad,
+                  "an item that cannot be read: end there, or name it and "
+                  "go on")
+      ->check(CLI::IsMember({"fail", "skip"}))
+      ->capture_default_str();
+}
+
+pipeline::OnBad on_bad_policy(const std::string& on_bad) {
+  return on_bad == "skip" ? pipeline::OnBad::kSkip : pipeline::OnBad::kFail;
+}
+
+void report_bad(const std::vector<pipeline::BadItem>& bad, size_t total, const char* unit) {
+  if (bad.empty()) return;
+  for (const pipeline::BadItem& item : bad) note("skipped " + item.reason);
+  note("skipped " + std::to_string(bad.size()) + " of " + std::to_string(total) + " " + unit);
+  require(bad.size() < total, "none of the ", total, " ", unit, " could be read");
+}
+
+OrderedJson bad_json(const std::vector<pipeline::BadItem>& bad,
+                     const std::vector<std::string>& names) {
+  OrderedJson list = OrderedJson::array();
+  for (const pipeline::BadItem& item : bad) {
+    list.push_back({{"source", names[static_cast<size_t>(item.index)]}, {"reason", item.reason}});
+  }
+  return list;
+}
+
+void print_json(const OrderedJson& value) {
+  print(value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
+}
+
+double json_number(float value) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  double number = 0;
+  std::from_chars(digits, end, number);
+  return number;
+}
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void note(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
+
+std::string format(const char* pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  va_list again;
+  va_copy(again, arguments);
+  const int size = std::vsnprintf(nullptr, 0, pattern, arguments);
+  va_end(arguments);
+  std::string text(static_cast<size_t>(std::max(size, 0)), '\0');
+  std::vsnprintf(text.data(), text.size() + 1, pattern, again);
+  va_end(again);
+  return text;
+}
+
+size_t code_points(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
+}
+
+std::string fit(const std::string& text, size_t columns, bool right) {
+  const size_t length = code_points(text);
+  if (length <= columns) {
+    const std::string space(columns - length, ' ');
+    return right ? space + text : text + space;
+  }
+  size_t end = 0;
+  for (size_t taken = 0; end < text.size(); ++end) {
+    const bool starts = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+    if (starts && taken++ == columns - 1) break;
+  }
+  return text.substr(0, end) + "…";
+}
+
+}  // namespace clipnext::cli

@@ -1,0 +1,138 @@
+// clipnext inspect: what a checkpoint holds.
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/detect.h"
+#include "weights/checkpoint.h"
+
+namespace clipnext::cli {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  std::string checkpoint;
+  std::string filter;
+};
+
+struct Totals {
+  int64_t tensors = 0, values = 0, bytes = 0;
+  std::map<std::string, int64_t> dtypes;  // tensors of each
+};
+
+struct Report {
+  weights::Checkpoint checkpoint;
+  std::string config_beside;          // name of the config found with the file, "" without
+  std::vector<std::string> matching;  // configs of ours with exactly these tensors
+};
+
+// The model a config beside the file describes; none is no error here, as any file may be
+// inspected.
+std::optional<model::Model> try_open_model(const std::string& path) {
+  try {
+    return model::open_model(path);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+Report inspect(const std::string& path) {
+  Report report;
+  if (std::filesystem::is_directory(path)) {
+    model::Model model = model::open_model(path);
+    report.config_beside = model.config.name;
+    report.checkpoint = std::move(model.checkpoint);
+  } else {
+    report.checkpoint = weights::open_checkpoint(path);
+    if (const auto model = try_open_model(path)) report.config_beside = model->config.name;
+  }
+  report.matching = matching_configs(report.checkpoint.tensors);
+  return report;
+}
+
+Totals total(const weights::TensorMap& tensors) {
+  Totals t;
+  for (const auto& [name, tensor] : tensors) {
+    ++t.tensors;
+    t.values += tensor.numel();
+    t.bytes += static_cast<int64_t>(tensor.data.size());
+    ++t.dtypes[std::string(weights::dtype_name(tensor.dtype))];
+  }
+  return t;
+}
+
+void print_report_json(const Options& o, const Report& r) {
+  const Totals t = total(r.checkpoint.tensors);
+  OrderedJson tensors = OrderedJson::array();
+  for (const auto& [name, tensor] : r.checkpoint.tensors) {
+    if (name.find(o.filter) == std::string::npos) continue;
+    tensors.push_back(
+        {{"name", name}, {"dtype", weights::dtype_name(tensor.dtype)}, {"shape", tensor.shape}});
+  }
+  print_json({{"checkpoint", o.checkpoint},
+              {"format", weights::format_name(r.checkpoint.format)},
+              {"config", r.config_beside.empty() ? OrderedJson() : OrderedJson(r.config_beside)},
+              {"matching_configs", r.matching},
+              {"metadata", r.checkpoint.metadata},
+              {"tensor_count", t.tensors},
+              {"value_count", t.values},
+              {"bytes", t.bytes},
+              {"dtypes", t.dtypes},
+              {"tensors", tensors}});
+}
+
+void print_report(const Options& o, const Report& r) {
+  const Totals t = total(r.checkpoint.tensors);
+  size_t width = 0;
+  for (const auto& [name, tensor] : r.checkpoint.tensors) width = std::max(width, name.size());
+  for (const auto& [name, tensor] : r.checkpoint.tensors) {
+    if (name.find(o.filter) == std::string::npos) continue;
+    print(fit(name, width) + "  " + fit(std::string(weights::dtype_name(tensor.dtype)), 4) + "  " +
+          weights::format_shape(tensor.shape) + "\n");
+  }
+  print(format("\nformat    %s\n", std::string(weights::format_name(r.checkpoint.format)).c_str()));
+  std::string kinds;
+  for (const auto& [dtype, count] : t.dtypes)
+    kinds += format(" %ld %s", static_cast<long>(count), dtype.c_str());
+  print(format("tensors   %ld (%s), %.2f M values, %.1f MB\n", static_cast<long>(t.tensors),
+               kinds.empty() ? "" : kinds.c_str() + 1, static_cast<double>(t.values) / 1e6,
+               static_cast<double>(t.bytes) / 1e6));
+  if (!r.config_beside.empty()) print("config    " + r.config_beside + " (found with it)\n");
+  std::string names;
+  for (const std::string& name : r.matching) names += " " + name;
+  print("matches  " + (names.empty() ? " no configuration inside the program" : names) + "\n");
+  for (const auto& [key, value] : r.checkpoint.metadata) {
+    print(fit(key, 8) + "  " + fit(value, std::min<size_t>(code_points(value), 200)) + "\n");
+  }
+}
+
+void run(const Options& o) {
+  const Report report = inspect(o.checkpoint);
+  if (o.common.json) {
+    print_report_json(o, report);
+  } else {
+    print_report(o, report);
+  }
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App* cmd = app.add_subcommand("inspect", "tensors, types, config and step of a checkpoint");
+  cmd->add_option("checkpoint", o->checkpoint, "checkpoint of any format, or model folder")
+      ->required();
+  cmd->add_option("--filter", o->filter, "only tensors whose name contains this");
+  add_common_options(*cmd, o->common);
+  cmd->footer(
+      "Examples:\n"
+      "  clipnext inspect epoch_40.pt\n"
+      "  clipnext inspect open_clip_model.safetensors --filter visual.trunk.stem --json");
+  cmd->callback([o] { run(*o); });
+}
+
+}  // namespace clipnext::cli

@@ -1,0 +1,67 @@
+// The program: a list of commands, and errors translated to one line and an exit status.
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+
+namespace clipnext::cli {
+namespace {
+
+enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kInterrupted = 130 };
+
+constexpr std::array kCommands = {
+    add_classify, add_embed,  add_similarity, add_tokenize, add_preprocess, add_inspect,
+    add_convert,  add_models, add_profile,    add_verify,   add_demo,       add_version,
+};
+
+int complain(const char* message, ExitStatus status) {
+  // Whatever was printed belongs before the complaint.
+  std::fflush(stdout);
+  std::fprintf(stderr, "clipnext: %s\n", message);
+  return status;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("CLIP models, natively: names, vectors and similarities of images and texts",
+               "clipnext");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "clipnext " CLIPNEXT_VERSION);
+  app.footer("clipnext COMMAND --help shows a command's options and examples.");
+  for (const auto add : kCommands) add(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {  // --help, --version
+    return app.exit(request);
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    const std::string command = chosen.empty() ? "" : chosen.front()->get_name() + " ";
+    return complain((std::string(error.what()) + " (clipnext " + command + "--help)").c_str(),
+                    kWrongCommandLine);
+  }
+  // A full disk shows only here.
+  require(std::fflush(stdout) == 0, "standard output: ", std::strerror(errno));
+  return kDone;
+}
+
+}  // namespace
+}  // namespace clipnext::cli
+
+int main(int argc, char** argv) {
+  using namespace clipnext;
+  try {
+    return cli::run(argc, argv);
+  } catch (const Interrupted& error) {
+    return cli::complain(error.what(), cli::kInterrupted);
+  } catch (const std::bad_alloc&) {
+    return cli::complain("out of memory", cli::kFailed);
+  } catch (const std::exception& error) {
+    return cli::complain(error.what(), cli::kFailed);
+  }
+}
