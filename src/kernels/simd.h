@@ -32,9 +32,11 @@ static inline f32v abs(f32v a) { return _mm512_abs_ps(a); }
 /// a * b + c and c - a * b, rounded once.
 static inline f32v fma(f32v a, f32v b, f32v c) { return _mm512_fmadd_ps(a, b, c); }
 static inline f32v fnma(f32v a, f32v b, f32v c) { return _mm512_fnmadd_ps(a, b, c); }
-static inline f32v round(f32v a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
-/// a * 2^n for integral n where the result is a normal number.
-static inline f32v scale2(f32v a, f32v n) { return _mm512_scalef_ps(a, n); }
+/// v with bits (as integers) shifted into its exponent: v * 2^n for the last 9 bits n.
+static inline f32v add_exponent(f32v v, f32v bits) {
+  const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(bits), 23);
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(v), n));
+}
 /// a in the lanes of m, 0 elsewhere.
 static inline f32v keep(maskv m, f32v a) { return _mm512_maskz_mov_ps(m, a); }
 static inline f32v select(maskv m, f32v a, f32v b) { return _mm512_mask_blend_ps(m, b, a); }
@@ -71,13 +73,10 @@ static inline f32v abs(f32v a) { return _mm256_andnot_ps(set(-0.0F), a); }
 /// a * b + c and c - a * b, rounded once.
 static inline f32v fma(f32v a, f32v b, f32v c) { return _mm256_fmadd_ps(a, b, c); }
 static inline f32v fnma(f32v a, f32v b, f32v c) { return _mm256_fnmadd_ps(a, b, c); }
-static inline f32v round(f32v a) {
-  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-/// a * 2^n for integral n where the result is a normal number.
-static inline f32v scale2(f32v a, f32v n) {
-  const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), exponent));
+/// v with bits (as integers) shifted into its exponent: v * 2^n for the last 9 bits n.
+static inline f32v add_exponent(f32v v, f32v bits) {
+  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(bits), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), n));
 }
 /// a in the lanes of m, 0 elsewhere.
 static inline f32v keep(maskv m, f32v a) { return _mm256_and_ps(_mm256_castsi256_ps(m), a); }

@@ -3,9 +3,27 @@
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-void activation(const float* x, int64_t count, Act act, float* y) noexcept {
+namespace {
+
+template <Act kAct>
+void apply(const float* x, int64_t count, float* y) {
   for (int64_t i = 0; i < count; i += kLanes) {
-    store_first(y + i, activate(load_first(x + i, count - i), act), count - i);
+    store_first(y + i, activate(load_first(x + i, count - i), kAct), count - i);
+  }
+}
+
+}  // namespace
+
+void activation(const float* x, int64_t count, Act act, float* y) noexcept {
+  switch (act) {
+    case Act::kNone:
+      return apply<Act::kNone>(x, count, y);
+    case Act::kGelu:
+      return apply<Act::kGelu>(x, count, y);
+    case Act::kQuickGelu:
+      return apply<Act::kQuickGelu>(x, count, y);
+    case Act::kRelu:
+      return apply<Act::kRelu>(x, count, y);
   }
 }
 

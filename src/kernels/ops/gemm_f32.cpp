@@ -23,7 +23,8 @@ void finish(const float* sums, int64_t rows, int64_t columns, const Epilogue& e,
     const f32v bias = e.bias != nullptr ? load_first(e.bias + column + j, left) : zero();
     const f32v scale = e.scale != nullptr ? load_first(e.scale + column + j, left) : set(1);
     for (int64_t r = 0; r < rows; ++r) {
-      f32v y = mul(activate(add(load(sums + r * kTileColumns + j), bias), kAct), scale);
+      f32v y = activate(add(load(sums + r * kTileColumns + j), bias), kAct);
+      if (e.scale != nullptr) y = mul(y, scale);
       if (e.residual != nullptr) {
         y = add(y, load_first(e.residual + (row + r) * e.ld_residual + column + j, left));
       }

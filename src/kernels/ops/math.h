@@ -7,44 +7,48 @@
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-/// 2^f for |f| <= 1/2, within 2e-9 before rounding.
-static inline f32v exp2_fraction(f32v f) {
-  f32v g = set(0.000154763002F);
+/// Added to a float below 2^22 in size, leaves its nearest integer in the last bits.
+constexpr float kRounder = 0x1.8p23F;
+
+/// e^x within 1 ulp or so for x in [-87, 88], held there outside; NaN stays.
+static inline f32v exp(f32v x) {
+  x = min(set(88), max(set(-87), x));
+  const f32v rounded = fma(x, set(1.44269502F), set(kRounder));
+  const f32v n = sub(rounded, set(kRounder));
+  f32v f = fma(x, set(1.44269502F), sub(zero(), n));
+  f = fma(x, set(1.92596303e-8F), f);  // log2(e) less its first 24 bits
+  f32v g = set(0.000154763002F);       // 2^f = 1 + f g within 2e-9
   g = fma(g, f, set(0.00134002697F));
   g = fma(g, f, set(0.00961800389F));
   g = fma(g, f, set(0.0555032779F));
   g = fma(g, f, set(0.240226513F));
   g = fma(g, f, set(0.693147206F));
-  return fma(g, f, set(1));
+  return mul(fma(g, f, set(1)), add_exponent(set(1), rounded));
 }
 
-/// e^x within 1 ulp or so for x in [-87, 88], held there outside; NaN stays.
-static inline f32v exp(f32v x) {
-  x = min(set(88), max(set(-87), x));
-  const f32v n = round(mul(x, set(1.44269502F)));
-  f32v f = fma(x, set(1.44269502F), sub(zero(), n));
-  f = fma(x, set(1.92596303e-8F), f);  // log2(e) less its first 24 bits
-  return scale2(exp2_fraction(f), n);
-}
-
-/// z Φ(z) = max(z, 0) - t/2 erfc(t / √2), t = |z|, with the erfc as 2^(t s(t)), which needs neither
-/// a division nor a case for the tail. Error below 1e-7 max(1, t); -inf gives (nearly) 0.
+/// z Φ(z) = max(z, 0) - t 2^(t s(t) - 1), t = |z|, where erfc(t / √2) = 2^(t s(t)): no division and
+/// no case for the tail. Error below 1e-7 max(1, t); -inf gives (nearly) 0, NaN stays.
 static inline f32v gelu(f32v z) {
   const f32v t = min(set(8), abs(z));  // erfc is below 2e-15 from there on
-  f32v s = set(-1.62116283e-08F);
-  s = fma(s, t, set(5.62404987e-07F));
-  s = fma(s, t, set(-8.13602092e-06F));
-  s = fma(s, t, set(6.21898716e-05F));
-  s = fma(s, t, set(-0.000238286889F));
-  s = fma(s, t, set(-7.09613584e-05F));
-  s = fma(s, t, set(0.00701791844F));
-  s = fma(s, t, set(-0.052480393F));
-  s = fma(s, t, set(-0.459210481F));
-  s = fma(s, t, set(-1.15110512F));
-  const f32v y = mul(s, t);
-  const f32v n = round(y);
-  const f32v erfc = scale2(exp2_fraction(sub(y, n)), n);
-  return fnma(mul(set(0.5F), t), erfc, max(zero(), z));
+  f32v s = set(9.96542414e-08F);
+  s = fma(s, t, set(-2.83864548e-06F));
+  s = fma(s, t, set(3.08424281e-05F));
+  s = fma(s, t, set(-0.000134490553F));
+  s = fma(s, t, set(-0.000267429033F));
+  s = fma(s, t, set(0.00722692081F));
+  s = fma(s, t, set(-0.0525979013F));
+  s = fma(s, t, set(-0.459180097F));
+  s = fma(s, t, set(-1.15110767F));
+  const f32v y = fma(s, t, set(-1));
+  const f32v rounded = add(y, set(kRounder));
+  const f32v f = sub(y, sub(rounded, set(kRounder)));
+  f32v g = set(0.0013407259F);  // 2^f = 1 + f g within 1e-7, 0 at f = 0
+  g = fma(g, f, set(0.00967187507F));
+  g = fma(g, f, set(0.0555030836F));
+  g = fma(g, f, set(0.240222346F));
+  g = fma(g, f, set(0.693147215F));
+  const f32v half_erfc = add_exponent(fma(g, f, set(1)), rounded);
+  return fnma(t, half_erfc, max(zero(), z));
 }
 
 /// z / (1 + e^(-1.702 z)); -inf gives (nearly) 0.
