@@ -20,11 +20,21 @@ struct Model {
   std::vector<std::string> warnings;       // for the user: what looks wrong, what to do
 };
 
-/// model: a config name (then `pretrained` is the checkpoint file), a folder with
-/// open_clip_config.json (also as local-dir:FOLDER), or a checkpoint with its config beside it
-/// (open_clip_config.json, NAME.json, or config named in the file's metadata). Empty: the
-/// CLIPNEXT_MODEL environment variable, else the demo model inside the program. Throws Error that
-/// says what was looked for and where.
+/// The key of a checkpoint's metadata that names its config (one inside the program), or holds an
+/// open_clip_config.json whole.
+inline constexpr const char* kConfigMetadata = "clipnext.config";
+
+/// Finds a model by what `model` is, looked at in this order:
+/// - empty: the CLIPNEXT_MODEL environment variable, else the demo model inside the program;
+/// - a config name, or a config's .json file: then `pretrained` is the checkpoint file;
+/// - a folder (also local-dir:FOLDER) with open_clip_config.json and weights; of several weights
+///   the one that open_clip would take;
+/// - a checkpoint file with its config: STEM.json beside it, kConfigMetadata in it, or
+///   open_clip_config.json in its folder.
+/// Throws Error that says what was looked for and where.
 Model open_model(const std::string& model, const std::string& pretrained = "");
+
+/// The config alone, as open_model would find it, without the weights.
+ClipConfig open_config(const std::string& model);
 
 }  // namespace clipnext::model

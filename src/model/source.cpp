@@ -1,0 +1,321 @@
+#include "model/source.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "model/demo.h"
+#include "model/nearest.h"
+#include "model/registry.h"
+
+namespace clipnext::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+constexpr const char* kConfigFile = "open_clip_config.json";
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;  // a name that is no path at all is not a folder
+  return fs::is_directory(path, ignored);
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) && !fs::is_directory(path, ignored);
+}
+
+// ---- configs ----
+
+// An open_clip_config.json, or the bare model configuration that it wraps.
+ClipConfig read_config(std::string_view text, const std::string& name, const std::string& source) {
+  const Json json = parse_json(text, source);
+  if (!json.is_object() || !json.contains("model_cfg")) {
+    require(json.is_object() && json.contains("vision_cfg"), source,
+            ": expected an object with \"model_cfg\" (open_clip_config.json) or with "
+            "\"embed_dim\", \"vision_cfg\" and \"text_cfg\"");
+    return parse_model_config(json, name, source);
+  }
+  ClipConfig config = parse_model_config(json.at("model_cfg"), name, source);
+  const auto preprocess = json.find("preprocess_cfg");
+  if (preprocess != json.end() && !preprocess->is_null()) {
+    apply_preprocess_config(*preprocess, source, config);
+  }
+  return config;
+}
+
+ClipConfig read_config_file(const fs::path& file, const std::string& name) {
+  return read_config(read_file(file, kMaxConfigBytes), name, file.string());
+}
+
+// The last component, also of "folder/" and ".".
+std::string folder_name(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path full = fs::weakly_canonical(folder, ignored);
+  const std::string name = full.filename().string();
+  return name.empty() ? folder.string() : name;
+}
+
+// ---- folders ----
+
+// open_clip's order; then the first .safetensors, then the first of the other kinds.
+fs::path find_weights(const fs::path& folder) {
+  for (const char* name :
+       {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
+        "open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth", "model.safetensors",
+        "pytorch_model.bin", "pytorch_model.pth", "model.pth"}) {
+    if (is_file(folder / name)) return folder / name;
+  }
+  std::vector<std::pair<bool, fs::path>> others;  // false (safetensors) sorts first
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const fs::path extension = it->path().extension();
+    const bool safetensors = extension == ".safetensors";
+    if (!safetensors && extension != ".bin" && extension != ".pth" && extension != ".pt") continue;
+    if (is_file(it->path())) others.emplace_back(!safetensors, it->path());
+  }
+  require(!error, folder.string(), ": cannot list the folder: ", error.message());
+  const auto first = std::min_element(others.begin(), others.end());
+  return first == others.end() ? fs::path() : first->second;
+}
+
+fs::path folder_config(const fs::path& folder) {
+  const fs::path config = folder / kConfigFile;
+  if (is_file(config)) return config;
+  const fs::path weights = find_weights(folder);
+  if (weights.empty()) {
+    fail(folder.string(), ": not a model folder: it has neither ", kConfigFile,
+         " nor weights (open_clip_model.safetensors, open_clip_pytorch_model.bin, ...)");
+  }
+  fail(folder.string(), ": has ", weights.filename().string(), " but no ", kConfigFile,
+       "; put it there, or name the architecture: --model CONFIG --pretrained ", weights.string());
+}
+
+Model open_folder(const fs::path& folder) {
+  const fs::path config = folder_config(folder);
+  const fs::path weights = find_weights(folder);
+  require(!weights.empty(), folder.string(), ": has ", kConfigFile,
+          " but no weights; looked for open_clip_model.safetensors, open_clip_pytorch_model.bin "
+          "and any other .safetensors, .bin, .pth or .pt");
+  Model model;
+  model.name = folder_name(folder);
+  model.config = read_config_file(config, model.name);
+  model.checkpoint = weights::open_checkpoint(weights);
+  model.tokenizer_folder = folder;
+  return model;
+}
+
+// ---- checkpoint files ----
+
+std::string read_metadata(const weights::Checkpoint& checkpoint) {
+  const auto it = checkpoint.metadata.find(kConfigMetadata);
+  return it == checkpoint.metadata.end() ? "" : it->second;
+}
+
+fs::path beside(const fs::path& file) { return fs::path(file).replace_extension(".json"); }
+
+Model open_file(const fs::path& file) {
+  Model model;
+  model.checkpoint = weights::open_checkpoint(file);
+  const std::string stem = file.stem().string();
+  model.name = file.filename().string();
+  const std::string metadata = read_metadata(model.checkpoint);
+  const std::string metadata_source = file.string() + ": metadata " + kConfigMetadata;
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  if (is_file(beside(file))) {
+    model.config = read_config_file(beside(file), stem);
+  } else if (metadata.starts_with('{')) {
+    model.config = read_config(metadata, stem, metadata_source);
+  } else if (!metadata.empty()) {
+    require(is_builtin_config(metadata), metadata_source, " names \"", metadata,
+            "\", which is no config of this program");
+    model.config = builtin_config(metadata);
+  } else if (is_file(folder / kConfigFile)) {
+    model.config = read_config_file(folder / kConfigFile, stem);
+    model.tokenizer_folder = folder;
+  } else {
+    fail(file.string(), ": no configuration for it: looked for ", beside(file).string(), ", ",
+         (folder / kConfigFile).string(), " and \"", kConfigMetadata,
+         "\" in its metadata; name the architecture: --model CONFIG --pretrained ", file.string());
+  }
+  return model;
+}
+
+// ---- config names ----
+
+bool uses_quick_gelu(const ClipConfig& config) {
+  return config.text.activation == Activation::kQuickGelu;
+}
+
+std::string quick_gelu_advice(const std::string& config) {
+  const std::string twin = config + "-quickgelu";
+  return is_builtin_config(twin) ? "use --model " + twin
+                                 : "set quick_gelu in the model's configuration";
+}
+
+std::string how_to_get(const PretrainedTag& tag) {
+  return "download open_clip_config.json and open_clip_model.safetensors (or "
+         "open_clip_pytorch_model.bin) of https://huggingface.co/" +
+         tag.repo + " into a folder, and give the folder as --model";
+}
+
+// Why `pretrained` is not a file that can be opened.
+[[noreturn]] void refuse_pretrained(const std::string& config, const std::string& pretrained) {
+  if (is_folder(pretrained)) {
+    fail(pretrained, ": is a folder; give it as --model (it brings its own configuration), or a ",
+         "file in it as --pretrained");
+  }
+  const PretrainedTag* tag = find_pretrained(config, pretrained);
+  if (tag != nullptr) {
+    fail("--pretrained ", pretrained, " names published weights, which this program does not ",
+         "download yet: ", how_to_get(*tag),
+         tag->quick_gelu && !uses_quick_gelu(builtin_config(config))
+             ? " (they need QuickGELU: " + quick_gelu_advice(config) + " with a single file)"
+             : "");
+  }
+  std::vector<std::string> known;
+  for (const PretrainedTag& entry : pretrained_tags()) {
+    if (entry.config == config) known.push_back(entry.tag);
+  }
+  fail("--pretrained ", pretrained, ": no such file, and no published weights of ", config,
+       " have this name", did_you_mean(pretrained, known));
+}
+
+// Weights that say they were trained with QuickGELU under a config that computes GELU give wrong
+// answers that look right.
+std::vector<std::string> quick_gelu_warnings(const Model& model, const std::string& file) {
+  if (uses_quick_gelu(model.config)) return {};
+  const bool openai = model.checkpoint.format == weights::Format::kTorchScript;
+  const bool named = fs::path(file).filename().string().find("quickgelu") != std::string::npos;
+  if (!openai && !named) return {};
+  return {file + (openai ? ": OpenAI's weights were" : ": by its name, was") +
+          " trained with QuickGELU, but config " + model.config.name +
+          " computes GELU; results will be wrong: " + quick_gelu_advice(model.config.name)};
+}
+
+Model open_named(ClipConfig config, const std::string& pretrained) {
+  if (pretrained.empty()) {
+    const PretrainedTag* tag = nullptr;
+    for (const PretrainedTag& entry : pretrained_tags()) {
+      if (entry.config == config.name) tag = &entry;
+    }
+    fail("model ", config.name, " needs weights: --pretrained FILE",
+         tag == nullptr ? "" : "; of the published ones (`clipnext models`), " + how_to_get(*tag));
+  }
+  if (!is_file(pretrained)) refuse_pretrained(config.name, pretrained);
+  Model model;
+  model.config = std::move(config);
+  model.checkpoint = weights::open_checkpoint(pretrained);
+  model.name = model.config.name + " (" + fs::path(pretrained).filename().string() + ")";
+  model.warnings = quick_gelu_warnings(model, pretrained);
+  return model;
+}
+
+// ---- the demo model ----
+
+DemoModel require_demo() {
+  const auto demo = demo_model();
+  require(demo.has_value(),
+          "no model given: use --model (a config name with --pretrained FILE, a folder with ",
+          kConfigFile, ", or a checkpoint) or set CLIPNEXT_MODEL");
+  return *demo;
+}
+
+ClipConfig demo_config(const DemoModel& demo) {
+  return read_config(demo.config_json, std::string(demo.name), std::string(demo.name));
+}
+
+Model open_demo() {
+  const DemoModel demo = require_demo();
+  Model model;
+  model.config = demo_config(demo);
+  model.name = std::string(demo.name) + " (demo)";
+  // The bytes are part of the program: nothing to keep alive.
+  const std::shared_ptr<const void> owner(demo.weights.data(), [](const void*) {});
+  model.checkpoint = weights::read_checkpoint(demo.weights, owner, model.name);
+  return model;
+}
+
+// ---- what a name is ----
+
+enum class Kind : uint8_t { kDemo, kConfigName, kConfigJson, kFolder, kCheckpoint };
+
+struct Source {
+  Kind kind = Kind::kDemo;
+  std::string name;  // less its local-dir: prefix
+};
+
+Source classify(const std::string& given) {
+  std::string name = given;
+  if (name.empty()) {
+    const char* variable = std::getenv("CLIPNEXT_MODEL");
+    if (variable == nullptr || *variable == '\0') return {};
+    name = variable;
+  }
+  constexpr std::string_view kLocal = "local-dir:";
+  if (name.starts_with(kLocal)) {
+    name = name.substr(kLocal.size());
+    require(is_folder(name), name, ": no such folder (from ", kLocal, ")");
+    return {Kind::kFolder, name};
+  }
+  require(!name.starts_with("hf-hub:"), name, ": this program does not download from the hub yet; ",
+          "download the repository's open_clip_config.json and weights into a folder, and give the "
+          "folder as --model");
+  if (is_builtin_config(name)) return {Kind::kConfigName, name};
+  if (is_folder(name)) return {Kind::kFolder, name};
+  if (is_file(name)) {
+    return {fs::path(name).extension() == ".json" ? Kind::kConfigJson : Kind::kCheckpoint, name};
+  }
+  fail("model \"", name, "\": no such file or folder, and no config of this name",
+       did_you_mean(name, builtin_config_names()), "; `clipnext models` lists the configs");
+}
+
+}  // namespace
+
+Model open_model(const std::string& model, const std::string& pretrained) {
+  const Source source = classify(model);
+  const bool wants_weights = source.kind == Kind::kConfigName || source.kind == Kind::kConfigJson;
+  require(wants_weights || pretrained.empty(), "--pretrained ", pretrained,
+          " goes with the name of a config (or its .json) as --model",
+          source.kind == Kind::kDemo ? std::string(", and no --model is given")
+                                     : ", but " + source.name + " brings its own weights");
+  switch (source.kind) {
+    case Kind::kDemo:
+      return open_demo();
+    case Kind::kConfigName:
+      return open_named(builtin_config(source.name), pretrained);
+    case Kind::kConfigJson:
+      return open_named(read_config_file(source.name, fs::path(source.name).stem().string()),
+                        pretrained);
+    case Kind::kFolder:
+      return open_folder(source.name);
+    case Kind::kCheckpoint:
+      return open_file(source.name);
+  }
+  fail("model ", source.name, ": unknown kind");
+}
+
+ClipConfig open_config(const std::string& model) {
+  const Source source = classify(model);
+  switch (source.kind) {
+    case Kind::kDemo:
+      return demo_config(require_demo());
+    case Kind::kConfigName:
+      return builtin_config(source.name);
+    case Kind::kConfigJson:
+      return read_config_file(source.name, fs::path(source.name).stem().string());
+    case Kind::kFolder:
+      return read_config_file(folder_config(source.name), folder_name(source.name));
+    case Kind::kCheckpoint:
+      return open_file(source.name).config;
+  }
+  fail("model ", source.name, ": unknown kind");
+}
+
+}  // namespace clipnext::model
