@@ -35,15 +35,16 @@ std::vector<Size> sizes() {
 }
 
 TEST(Gemm, RefIsTheFormula) {
-  const auto a = normal(3 * 5, 1);
-  const auto w = normal(4 * 5, 2);
-  std::vector<double> c(3 * 4);
-  ref::gemm<double>(widen(a).data(), 5, widen(w).data(), 5, 3, 4, 5, {}, c.data(), 4);
-  for (size_t i = 0; i < 3; ++i) {
-    for (size_t j = 0; j < 4; ++j) {
+  const size_t m = 3, n = 4, k = 5;
+  const auto a = widen(normal(m * k, 1));
+  const auto w = widen(normal(n * k, 2));
+  std::vector<double> c(m * n);
+  ref::gemm<double>(a.data(), k, w.data(), k, m, n, k, {}, c.data(), n);
+  for (size_t i = 0; i < m; ++i) {
+    for (size_t j = 0; j < n; ++j) {
       double sum = 0;
-      for (size_t p = 0; p < 5; ++p) sum += double{a[i * 5 + p]} * double{w[j * 5 + p]};
-      EXPECT_NEAR(c[i * 4 + j], sum, 1e-14);
+      for (size_t p = 0; p < k; ++p) sum += a[i * k + p] * w[j * k + p];
+      EXPECT_NEAR(c[i * n + j], sum, 1e-14);
     }
   }
 }

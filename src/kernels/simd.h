@@ -108,6 +108,9 @@ static inline double square_root(double a) {
   return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(a)));
 }
 
+/// Asks for a cache line in L2; any address will do.
+static inline void prefetch(const float* p) { _mm_prefetch(p, _MM_HINT_T1); }
+
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
 

@@ -53,7 +53,7 @@ void multiply(const float* left, int64_t rows, int64_t depth, const float* packe
   for (int64_t p = 0; p < panels; ++p, packed += panel_size, sums += kTileRows * kTileColumns) {
     for (int64_t k = 0; k < depth; k += kTileDepth) {
       tile_f32(rows, smaller(kTileDepth, depth - k), left + k / kTileDepth * kTileSize,
-               packed + k * kTileColumns, k > 0, sums);
+               packed + k * kTileColumns, k > 0, sums, nullptr);
     }
   }
 }

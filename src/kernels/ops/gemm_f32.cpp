@@ -77,25 +77,39 @@ void gemm_f32(const float* a, int64_t lda, const float* packed, int64_t m, int64
   alignas(64) float sums[kBlockRows * kGroupColumns];  // by panel, then row
   Finish* const finish_tile = choose_finish(epilogue);
   const int64_t tiles = (m + kTileRows - 1) / kTileRows;
-  for (int64_t t0 = 0; t0 < tiles; t0 += kTiles) {
-    const int64_t t1 = smaller(tiles, t0 + kTiles);
+  const int64_t blocks = (tiles + kTiles - 1) / kTiles;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t t0 = part_begin(tiles, blocks, i);
+    const int64_t t1 = part_begin(tiles, blocks, i + 1);
     const int64_t row0 = part_begin(m, tiles, t0);
     const int64_t rows = part_begin(m, tiles, t1) - row0;
     for (int64_t j0 = 0; j0 < n; j0 += kGroupColumns) {
       const int64_t j1 = smaller(n, j0 + kGroupColumns);
       for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += kTileDepth) {
         const int64_t depth = smaller(kTileDepth, k - k0);
+        const bool last = k0 + kTileDepth >= k;
         if (k > kTileDepth || j0 == 0) copy_to_tile(a + row0 * lda + k0, lda, rows, depth, block);
         for (int64_t j = j0; j < j1; j += kTileColumns) {
-          float* panel = sums + (j - j0) * kBlockRows;
-          for (int64_t t = t0; t < t1; ++t) {
+          const float* panel = packed + j * k + k0 * kTileColumns;
+          // what comes after this panel's block, of which each tile fetches its share
+          const float* next = j + kTileColumns < j1 ? panel + kTileColumns * k
+                              : last                ? packed + j1 * k
+                                     : packed + j0 * k + (k0 + kTileDepth) * kTileColumns;
+          for (int64_t t = t0; t < t1; ++t, next += depth * 4) {
             const int64_t r = part_begin(m, tiles, t) - row0;
             const int64_t r_end = part_begin(m, tiles, t + 1) - row0;
-            tile_f32(r_end - r, depth, block + r * kTileStride, packed + j * k + k0 * kTileColumns,
-                     k0 > 0, panel + r * kTileColumns);
-            if (k0 + kTileDepth < k) continue;
-            finish_tile(panel + r * kTileColumns, r_end - r, smaller(kTileColumns, n - j), epilogue,
-                        row0 + r, j, c, ldc);
+            float* tile = sums + (j - j0) * kBlockRows + r * kTileColumns;
+            float* to = c + (row0 + r) * ldc + j;
+            if (last) {
+              for (int64_t x = 0; x < r_end - r; ++x) {
+                prefetch(to + x * ldc);
+                prefetch(to + x * ldc + 16);
+              }
+            }
+            tile_f32(r_end - r, depth, block + r * kTileStride, panel, k0 > 0, tile, next);
+            if (!last) continue;
+            finish_tile(tile, r_end - r, smaller(kTileColumns, n - j), epilogue, row0 + r, j, c,
+                        ldc);
           }
         }
       }

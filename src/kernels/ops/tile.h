@@ -11,9 +11,10 @@ constexpr int64_t kTileDepth = 256;               // products that are summed be
 constexpr int64_t kTileStride = kTileDepth + 16;  // so that rows do not share a cache set
 
 /// a [rows, depth] in rows kTileStride apart times b [depth, kTileColumns], 0 < rows <= kTileRows,
-/// depth <= kTileDepth: to sums [rows, kTileColumns], or added to them.
-void tile_f32(int64_t rows, int64_t depth, const float* a, const float* b, bool add_to,
-              float* sums) noexcept;
+/// depth <= kTileDepth: to sums [rows, kTileColumns], or added to them. Meanwhile depth / 4 cache
+/// lines from `next` on, which may be null, are brought into L2.
+void tile_f32(int64_t rows, int64_t depth, const float* a, const float* b, bool add_to, float* sums,
+              const float* next) noexcept;
 
 /// Where the i-th of `parts` nearly equal ranges of `size` begins: a last tile of few rows would
 /// leave the multipliers idle.
