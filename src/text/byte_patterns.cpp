@@ -114,6 +114,7 @@ bool is_java_null(std::string_view bytes, size_t at) {
 }  // namespace
 
 void restore_no_break_spaces(std::string& bytes) {
+  if (bytes.find(' ') == std::string::npos) return;
   bool altered = false;
   for (size_t i = 0; i < bytes.size() && !altered; ++i) altered = match_any(kAltered, bytes, i) > 0;
   if (!altered) return;
@@ -128,6 +129,7 @@ void restore_no_break_spaces(std::string& bytes) {
 }
 
 void replace_lossy_sequences(std::string& bytes) {
+  if (bytes.find_first_of("\x1A?") == std::string::npos) return;
   std::string out;
   out.reserve(bytes.size());
   for (size_t i = 0; i < bytes.size();) {

@@ -8,10 +8,10 @@ namespace clipnext::text {
 
 /// What may still be spent on going over a text again, in code points. The reference repeats its
 /// repairs until nothing changes, which on text made for it takes quadratic time: 1 MB would take
-/// hours. When this is used up, repairs stop where they are. Texts below 5,000 characters, and any
+/// hours. When this is used up, repairs stop where they are. Texts below 4,000 characters, and any
 /// that a person wrote, stay far from it.
 struct Effort {
-  int64_t left = int64_t{1} << 25;
+  int64_t left = int64_t{1} << 24;
 
   /// Takes `amount`; false once nothing is left.
   bool spend(size_t amount) {
