@@ -3,34 +3,19 @@
 
 #include <CLI/App.hpp>
 #include <algorithm>
-#include <filesystem>
 
-#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "model/source.h"
 
 namespace clipnext::cli {
 namespace {
 
 struct Options {
   CommonOptions common;
-  ModelOptions model;
   std::string name;
   std::string compare;
 };
-
-// A name of ours needs no weights; anything else is a model on disk, of which the config counts.
-model::ClipConfig find_config(const std::string& name) {
-  const std::vector<std::string> known = model::builtin_config_names();
-  if (std::find(known.begin(), known.end(), name) != known.end()) {
-    return model::builtin_config(name);
-  }
-  std::error_code ignored;
-  if (!name.empty() && !name.starts_with("local-dir:") && !std::filesystem::exists(name, ignored)) {
-    return model::builtin_config(name);  // throws, with the nearest names
-  }
-  return open_model({.model = name, .pretrained = {}}).config;
-}
 
 OrderedJson to_json(const model::PartProfile& p) {
   return {{"name", p.name},
@@ -107,8 +92,14 @@ void print_profile(const model::Profile& p) {
   print(row("total", p.total));
 }
 
+model::Profile profile(const std::string& name) {
+  const model::ClipConfig config = model::open_config(name);
+  if (name.empty()) note("model: " + config.name);
+  return model::profile(config);
+}
+
 void run(const Options& o) {
-  const model::Profile p = model::profile(find_config(o.name));
+  const model::Profile p = profile(o.name);
   if (o.compare.empty()) {
     if (o.common.json) {
       print_json(to_json(p));
@@ -117,7 +108,7 @@ void run(const Options& o) {
     }
     return;
   }
-  const model::Profile other = model::profile(find_config(o.compare));
+  const model::Profile other = profile(o.compare);
   const Ratios r = ratios(p, other);
   if (o.common.json) {
     OrderedJson json = to_json(p);

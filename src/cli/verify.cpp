@@ -1,0 +1,100 @@
+// clipnext verify: intermediate results against a dump from PyTorch.
+#include "infer/verify.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Validators.hpp>
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "weights/checkpoint.h"
+
+namespace clipnext::cli {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  ModelOptions model;
+  std::string against;
+  double tolerance = infer::kVerifyTolerance;
+};
+
+// JSON has no infinity: null.
+OrderedJson number(double value) {
+  return std::isfinite(value) ? OrderedJson(value) : OrderedJson();
+}
+
+OrderedJson to_json(const infer::VerifyReport& report) {
+  OrderedJson layers = OrderedJson::array();
+  for (const infer::LayerDifference& layer : report.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"max_abs", number(layer.max_abs)},
+                      {"relative", number(layer.relative)},
+                      {"diverges", layer.diverges}});
+  }
+  return {{"agrees", !report.first},
+          {"first_divergence",
+           report.first ? OrderedJson(report.layers[*report.first].name) : OrderedJson()},
+          {"layers", layers},
+          {"not_compared", report.not_compared}};
+}
+
+void print_text(const infer::VerifyReport& report) {
+  size_t width = 0;
+  for (const infer::LayerDifference& layer : report.layers) {
+    width = std::max(width, layer.name.size());
+  }
+  print(fit("layer", width) + "     max abs    relative\n");
+  for (size_t i = 0; i < report.layers.size(); ++i) {
+    const infer::LayerDifference& layer = report.layers[i];
+    const char* mark = report.first == i ? "  <- first to diverge" : layer.diverges ? "  *" : "";
+    print(fit(layer.name, width) +
+          format("  %10.3g  %10.3g%s\n", layer.max_abs, layer.relative, mark));
+  }
+  for (const std::string& name : report.not_compared) print(name + "  (only in the dump)\n");
+}
+
+void run(const Options& o) {
+  const weights::Checkpoint dump = weights::open_checkpoint(o.against);
+  LoadedModel m(o.model, o.common.threads);
+  const infer::VerifyReport report = infer::verify(*m.clip, dump.tensors, o.against, o.tolerance);
+  require(!report.layers.empty(), o.against, ": no layer of ", m.model.name, " is in this dump");
+  if (o.common.json) {
+    OrderedJson json = {
+        {"model", m.model.name}, {"against", o.against}, {"tolerance", o.tolerance}};
+    json.update(to_json(report));
+    print_json(json);
+  } else {
+    print_text(report);
+  }
+  if (report.first) {
+    const infer::LayerDifference& layer = report.layers[*report.first];
+    fail(m.model.name, ": ", layer.name, " is the first layer to diverge from ", o.against, ": by ",
+         layer.relative, " relative, ", layer.max_abs, " at most; the tolerance is ", o.tolerance);
+  }
+  if (!o.common.json) print(format("agrees: %zu layers\n", report.layers.size()));
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App* cmd = app.add_subcommand("verify", "intermediate results against a dump from PyTorch");
+  cmd->add_option("--against", o->against,
+                  "dump.npz from tools/dump_reference.py: a picture, a text, and each layer's "
+                  "result")
+      ->required();
+  cmd->add_option("--tolerance", o->tolerance, "largest relative difference of a layer that agrees")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_model_options(*cmd, o->model);
+  add_common_options(*cmd, o->common);
+  cmd->footer(
+      "Fails (status 1) if a layer diverges, and names the first that does.\n\nExample:\n"
+      "  clipnext verify --model models/emoji-convnext-atto --against dump.npz");
+  cmd->callback([o] { run(*o); });
+}
+
+}  // namespace clipnext::cli
