@@ -273,6 +273,16 @@ TEST(HostileConfig, SurvivesMutation) {
   }
 }
 
+TEST(HostileConfig, PreprocessingSurvivesMutation) {
+  const std::string_view seed = R"({"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.25, 1.5],
+      "interpolation": "bilinear", "resize_mode": "longest", "fill_color": 12})";
+  const auto apply = [](std::span<const std::byte> bytes) {
+    ClipConfig config;
+    apply_preprocess_config(parse_json(hostile::as_text(bytes), "x"), "x", config);
+  };
+  hostile::expect_survives(seed, apply, {.peak_bytes = 1 << 20});
+}
+
 TEST(HostileConfig, StaysBoundedAtItsLargest) {
   const std::string seed = with("ViT-B-32", "vision_cfg/layers", 512).dump();
   hostile::expect_contained(std::as_bytes(std::span(seed)), read_config, "512 layers",

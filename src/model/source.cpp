@@ -86,7 +86,7 @@ fs::path find_weights(const fs::path& folder) {
 }
 
 fs::path folder_config(const fs::path& folder) {
-  const fs::path config = folder / kConfigFile;
+  fs::path config = folder / kConfigFile;
   if (is_file(config)) return config;
   const fs::path weights = find_weights(folder);
   if (weights.empty()) {
@@ -118,6 +118,10 @@ std::string read_metadata(const weights::Checkpoint& checkpoint) {
   return it == checkpoint.metadata.end() ? "" : it->second;
 }
 
+fs::path folder_of(const fs::path& file) {
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
 fs::path beside(const fs::path& file) { return fs::path(file).replace_extension(".json"); }
 
 Model open_file(const fs::path& file) {
@@ -127,7 +131,7 @@ Model open_file(const fs::path& file) {
   model.name = file.filename().string();
   const std::string metadata = read_metadata(model.checkpoint);
   const std::string metadata_source = file.string() + ": metadata " + kConfigMetadata;
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  const fs::path folder = folder_of(file);
   if (is_file(beside(file))) {
     model.config = read_config_file(beside(file), stem);
   } else if (metadata.starts_with('{')) {
@@ -199,6 +203,27 @@ std::vector<std::string> quick_gelu_warnings(const Model& model, const std::stri
           " computes GELU; results will be wrong: " + quick_gelu_advice(model.config.name)};
 }
 
+bool same_preprocessing(const image::PreprocessConfig& a, const image::PreprocessConfig& b) {
+  return a.mean == b.mean && a.std == b.std && a.interpolation == b.interpolation &&
+         a.resize_mode == b.resize_mode && a.height == b.height && a.width == b.width;
+}
+
+// A downloaded file named with --pretrained leaves its folder's preprocessing unread, as in
+// open_clip; where that matters the user should know.
+std::vector<std::string> preprocessing_warnings(const Model& model, const fs::path& file) {
+  const fs::path config = folder_of(file) / kConfigFile;
+  if (!is_file(config)) return {};
+  try {
+    if (same_preprocessing(read_config_file(config, "").preprocess, model.config.preprocess)) {
+      return {};
+    }
+  } catch (const Error&) {  // not asked for, so not this command's business
+    return {};
+  }
+  return {config.string() + " asks for another preprocessing than config " + model.config.name +
+          ", which is used; to use the folder's, give it as --model without --pretrained"};
+}
+
 Model open_named(ClipConfig config, const std::string& pretrained) {
   if (pretrained.empty()) {
     const PretrainedTag* tag = nullptr;
@@ -214,6 +239,9 @@ Model open_named(ClipConfig config, const std::string& pretrained) {
   model.checkpoint = weights::open_checkpoint(pretrained);
   model.name = model.config.name + " (" + fs::path(pretrained).filename().string() + ")";
   model.warnings = quick_gelu_warnings(model, pretrained);
+  for (std::string& warning : preprocessing_warnings(model, pretrained)) {
+    model.warnings.push_back(std::move(warning));
+  }
   return model;
 }
 

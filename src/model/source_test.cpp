@@ -194,6 +194,18 @@ TEST_F(Source, WarnsOfWeightsTrainedWithQuickGelu) {
   EXPECT_TRUE(open_model("ViT-B-32-quickgelu", file).warnings.empty());
 }
 
+TEST_F(Source, WarnsOfPreprocessingLeftUnread) {
+  const std::string file = put_weights("open_clip_model.safetensors", 1);
+  put("open_clip_config.json", std::string(builtin_config_json("ViT-B-32")));
+  EXPECT_TRUE(open_model("ViT-B-32", file).warnings.empty());
+  put("open_clip_config.json", kTinyConfig);
+  const Model model = open_model("ViT-B-32", file);
+  ASSERT_EQ(model.warnings.size(), 1u);
+  EXPECT_ERROR(model.warnings[0], "asks for another preprocessing");
+  put("open_clip_config.json", "broken");
+  EXPECT_TRUE(open_model("ViT-B-32", file).warnings.empty());
+}
+
 TEST_F(Source, BrokenConfigsNameTheirFile) {
   put_weights("open_clip_model.safetensors", 1);
   for (const char* text : {"", "[]", "{}", "{\"model_cfg\": 3}", "nonsense"}) {
