@@ -260,6 +260,9 @@ Image read_rle(const Source& source, const Header& header, Palette palette) {
     const size_t y = header.top_down ? i : height - 1 - i;
     std::memcpy(&image.data[y * width], &indices[i * width], width);
   }
+  if (image.mode == Mode::k1) {
+    for (uint8_t& value : image.data) value = value != 0 ? 255 : 0;
+  }
   return image;
 }
 

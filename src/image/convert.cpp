@@ -1,6 +1,7 @@
 // Image.convert("RGB"): one loop per kind of pixel.
 #include "image/convert.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -21,13 +22,9 @@ void map_pixels(const Image& source, Image& rgb, const F& pixel) {
 void grey(uint8_t value, uint8_t* out) { out[0] = out[1] = out[2] = value; }
 
 void from_palette(const Image& source, Image& rgb) {
-  std::array<uint8_t, 768> colors{};
-  // Pillow's palette starts out as a grey ramp; a file's palette covers its first entries.
-  for (size_t i = 0; i < 256; ++i) grey(static_cast<uint8_t>(i), &colors[3 * i]);
-  if (!source.palette.empty()) {
-    std::memcpy(colors.data(), source.palette.data(),
-                std::min(colors.size(), source.palette.size() / 3 * 3));
-  }
+  std::array<uint8_t, 768> colors{};  // indices beyond the file's palette are black
+  std::copy_n(source.palette.begin(), std::min(colors.size(), source.palette.size() / 3 * 3),
+              colors.begin());
   map_pixels(source, rgb, [&](const uint8_t* in, uint8_t* out) {
     std::memcpy(out, &colors[size_t{3} * in[0]], 3);
   });

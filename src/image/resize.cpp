@@ -210,7 +210,10 @@ Image resize_region(const Image& source, int64_t width, int64_t height, Filter f
     unpremultiply(out.data, channels(out.mode));
     return out;
   }
-  return resize_filtered(source, width, height, filter, region);
+  Image out = resize_filtered(source, width, height, filter, region);
+  // Pillow resamples PA's indices as if they were grey, and loses its palette (all is then black).
+  if (source.mode == Mode::kPA) out.palette.clear();
+  return out;
 }
 
 Image resize(const Image& source, int width, int height, Filter filter) {

@@ -80,7 +80,9 @@ TiffLayout rgb(const Source& source, const TiffTags& tags) {
   }
   TiffLayout layout{.samples = tags.samples};
   const bool alpha = tags.samples > 3 && (extra.empty() || extra[0] != 0);
-  const bool premultiplied = alpha && !extra.empty() && extra[0] == 1;
+  // Pillow takes an alpha plane that no tag explains for a premultiplying one, if compressed.
+  const bool unexplained = extra.empty() && tags.separate_planes && tags.compression != 1;
+  const bool premultiplied = alpha && (unexplained || (!extra.empty() && extra[0] == 1));
   layout.mode = alpha ? Mode::kRgba : Mode::kRgb;
   if (wide) {
     layout.kind = premultiplied ? Kind::kHighPremultiplied : Kind::kHighBytes;

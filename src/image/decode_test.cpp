@@ -1,0 +1,114 @@
+// Every kind of file the folder reads, against what Pillow and open_clip's transform made of it
+// (tools/make_image_fixtures.py).
+#include "image/decode.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "image/preprocess.h"
+
+namespace clipnext::image {
+namespace {
+
+const std::filesystem::path kFolder = CLIPNEXT_SOURCE_DIR "/tests/data/image";
+
+const Json& expected() {
+  static const Json json = parse_json(read_file(kFolder / "expected.json"), "expected.json");
+  return json;
+}
+
+uint32_t crc(const Image& image) {
+  return static_cast<uint32_t>(crc32_z(0, image.data.data(), image.data.size()));
+}
+
+Image decode_fixture(const std::string& name) { return decode_file(kFolder / name); }
+
+PreprocessConfig config_of(const Json& one) {
+  PreprocessConfig config;
+  config.height = config.width = one.at("size").get<int>();
+  const auto mode = one.at("mode").get<std::string>();
+  config.resize_mode = mode == "squash"    ? ResizeMode::kSquash
+                       : mode == "longest" ? ResizeMode::kLongest
+                                           : ResizeMode::kShortest;
+  config.interpolation =
+      one.at("interpolation") == "bilinear" ? Filter::kBilinear : Filter::kBicubic;
+  return config;
+}
+
+TEST(Decode, GivesPillowsPixelsAndMode) {
+  ASSERT_GE(expected().at("files").size(), 60u);
+  for (const Json& file : expected().at("files")) {
+    const auto name = file.at("file").get<std::string>();
+    SCOPED_TRACE(name);
+    const Image image = decode_fixture(name);
+    EXPECT_EQ(mode_name(image.mode), file.at("mode").get<std::string>());
+    EXPECT_EQ(image.width, file.at("width").get<int>());
+    EXPECT_EQ(image.height, file.at("height").get<int>());
+    EXPECT_EQ(crc(image), file.at("crc").get<uint32_t>());
+  }
+}
+
+TEST(Decode, IsPreprocessedToTheReferencesBytes) {
+  for (const Json& file : expected().at("files")) {
+    const auto name = file.at("file").get<std::string>();
+    const Image image = decode_fixture(name);
+    for (size_t i = 0; i < expected().at("cases").size(); ++i) {
+      const Json& one = expected().at("cases")[i];
+      EXPECT_EQ(crc(preprocess(image, config_of(one))), file.at("preprocessed")[i].get<uint32_t>())
+          << name << " " << one.dump();
+    }
+  }
+}
+
+TEST(Decode, GivesTheSameFromManyThreads) {
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (const Json& file : expected().at("files")) {
+        const Image image = decode_fixture(file.at("file").get<std::string>());
+        if (crc(image) != file.at("crc").get<uint32_t>()) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+/// What decode() says of bytes it refuses; a test failure if it does not refuse them.
+std::string refusal(const std::string& bytes, const DecodeLimits& limits = {}) {
+  try {
+    decode({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "x", limits);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  ADD_FAILURE() << "not refused";
+  return {};
+}
+
+TEST(Decode, RefusesWhatIsNoImageByName) {
+  EXPECT_EQ(refusal(""), "x: the file is empty");
+  EXPECT_EQ(refusal("hello"), "x: not a JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF image");
+  EXPECT_THROW(decode_file(kFolder / "missing.png"), Error);
+}
+
+TEST(Decode, RefusesTruncatedFilesOfEveryFormat) {
+  for (const char* name :
+       {"rgb420.jpg", "progressive.jpg", "rgba.png", "8bit_colour3_adam7.png", "rgb_lossy.webp",
+        "palette.gif", "uncompressed.tif", "rgb_jpeg.tif", "rgb.bmp", "rle8.bmp"}) {
+    SCOPED_TRACE(name);
+    const std::string whole = read_file(kFolder / name);
+    refusal(whole.substr(0, whole.size() * 2 / 3));
+    refusal(whole.substr(0, 20));
+  }
+}
+
+}  // namespace
+}  // namespace clipnext::image
