@@ -1,5 +1,6 @@
 // clipnext inspect: what a checkpoint holds.
 #include <CLI/App.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -18,6 +19,9 @@ struct Options {
   std::string checkpoint;
   std::string filter;
 };
+
+// A config stored as metadata is longer than anyone reads in a table; --json shows it whole.
+constexpr size_t kMaxMetadataColumns = 200;
 
 struct Totals {
   int64_t tensors = 0, values = 0, bytes = 0;
@@ -106,7 +110,8 @@ void print_report(const Options& o, const Report& r) {
   for (const std::string& name : r.matching) names += " " + name;
   print("matches  " + (names.empty() ? " no configuration inside the program" : names) + "\n");
   for (const auto& [key, value] : r.checkpoint.metadata) {
-    print(fit(key, 8) + "  " + fit(value, std::min<size_t>(code_points(value), 200)) + "\n");
+    print("metadata  " + key + " = " +
+          fit(value, std::min<size_t>(code_points(value), kMaxMetadataColumns)) + "\n");
   }
 }
 

@@ -6,10 +6,13 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "model/nearest.h"
 
 namespace clipnext::cli {
 namespace {
@@ -21,11 +24,27 @@ constexpr std::array kCommands = {
     add_convert,  add_models, add_profile,    add_verify,   add_demo,       add_version,
 };
 
-int complain(const char* message, ExitStatus status) {
+int complain(const std::string& message, ExitStatus status) {
   // Whatever was printed belongs before the complaint.
   std::fflush(stdout);
-  std::fprintf(stderr, "clipnext: %s\n", message);
+  std::fprintf(stderr, "clipnext: %s\n", message.c_str());
   return status;
+}
+
+// What is wrong with the command line, and where to look.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty()) {
+    return std::string(error.what()) + " (clipnext " + chosen.front()->get_name() + " --help)";
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  const std::vector<std::string> unknown = app.remaining();
+  if (unknown.empty()) return "a command is required (clipnext --help)";
+  return "there is no command or option \"" + unknown.front() + "\"" +
+         model::did_you_mean(unknown.front(), names) + " (clipnext --help)";
 }
 
 int run(int argc, char** argv) {
@@ -40,10 +59,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& request) {  // --help, --version
     return app.exit(request);
   } catch (const CLI::ParseError& error) {
-    const auto chosen = app.get_subcommands();
-    const std::string command = chosen.empty() ? "" : chosen.front()->get_name() + " ";
-    return complain((std::string(error.what()) + " (clipnext " + command + "--help)").c_str(),
-                    kWrongCommandLine);
+    return complain(explain(app, error), kWrongCommandLine);
   }
   // A full disk shows only here.
   require(std::fflush(stdout) == 0, "standard output: ", std::strerror(errno));

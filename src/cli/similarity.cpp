@@ -46,8 +46,18 @@ std::vector<float> cosines(const std::vector<float>& images, const std::vector<f
   return out;
 }
 
+// The end of a path says more than its beginning.
+std::string fit_path(const std::string& path, size_t columns) {
+  if (code_points(path) <= columns) return fit(path, columns);
+  size_t begin = path.size();
+  for (size_t kept = 0; kept + 1 < columns; --begin) {
+    kept += (static_cast<unsigned char>(path[begin - 1]) & 0xC0U) != 0x80U ? 1 : 0;
+  }
+  return "…" + path.substr(begin);
+}
+
 void print_table(const Matrix& m) {
-  constexpr size_t kNameColumns = 32;
+  constexpr size_t kNameColumns = 40;
   constexpr size_t kTextColumns = 20;
   constexpr size_t kNumberColumns = 7;  // "-0.1234"
   size_t name_width = 0;
@@ -62,7 +72,7 @@ void print_table(const Matrix& m) {
   }
   print(header + "\n");
   for (size_t i = 0; i < m.images.size(); ++i) {
-    std::string line = fit(m.images[i], name_width);
+    std::string line = fit_path(m.images[i], name_width);
     for (size_t t = 0; t < m.texts.size(); ++t) {
       line += "  " + fit(format("%.4f", m.cosines[i * m.texts.size() + t]), widths[t], true);
     }

@@ -35,8 +35,9 @@ TEST_F(Program, VersionIsTheSameBothWays) {
 }
 
 TEST_F(Program, WrongCommandLinesExitWithTwo) {
-  expect_error(run(std::vector<std::string>{}), 2, "subcommand");
+  expect_error(run(std::vector<std::string>{}), 2, "command is required");
   expect_error(run({"nonsense"}), 2, "nonsense");
+  expect_error(run({"clasify"}), 2, "did you mean classify");
   expect_error(run({"models", "--nonsense"}), 2, "--nonsense");
   expect_error(run({"models", "--threads", "-1"}), 2, "--threads");
   expect_error(run({"models", "--threads", "many"}), 2, "--threads");
