@@ -48,6 +48,20 @@ TEST(Activation, IsExactToFloatAccuracyOnEveryIsa) {
   }
 }
 
+TEST(Activation, KnownValues) {
+  for (const Kernels& kernels : available()) {
+    const std::vector<float> x{1, -1, 2};
+    std::vector<float> y(3);
+    kernels.activation(x.data(), 3, Act::kGelu, y.data());
+    EXPECT_NEAR(y[0], 0.8413447460685429, 1e-7);  // the normal distribution at 1, -1, 2
+    EXPECT_NEAR(y[1], -0.15865525393145707, 1e-7);
+    EXPECT_NEAR(y[2], 2 * 0.9772498680518208, 2e-7);
+    kernels.activation(x.data(), 3, Act::kQuickGelu, y.data());
+    EXPECT_NEAR(y[0], 0.8457957659328212, 1e-7);
+    EXPECT_NEAR(y[1], -0.15420423406717881, 1e-7);
+  }
+}
+
 TEST(Activation, SmallInputsKeepRelativeAccuracy) {
   for (const Kernels& kernels : available()) {
     for (const Act act : {Act::kGelu, Act::kQuickGelu}) {

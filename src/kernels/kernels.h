@@ -13,6 +13,7 @@
 
 namespace clipnext::kernels {
 
+/// kGelu: z Φ(z), exact. kQuickGelu: z sigmoid(1.702 z). At minus infinity both give (nearly) 0.
 enum class Act : uint8_t { kNone, kGelu, kQuickGelu, kRelu };
 
 /// What happens to a product on its way out: y = act(acc + bias) * scale + residual.
@@ -90,7 +91,7 @@ using ResampleRowsFn = void(const uint8_t* src, int64_t src_stride, int64_t rows
 using ResampleColumnsFn = void(const uint8_t* src, int64_t src_stride, int64_t row_bytes,
                                const ResamplePlan& plan, uint8_t* dst, int64_t dst_stride) noexcept;
 
-/// The ops of one instruction set. Each ISA's table.cpp overlays what it speeds up on `ref`.
+/// The ops of one instruction set. isa/NAME.cpp overlays what it speeds up on `ref`.
 struct Kernels {
   const char* isa;
   int64_t gemm_panel;

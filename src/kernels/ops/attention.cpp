@@ -16,21 +16,20 @@ constexpr int64_t kTileSize = kTileRows * kTileStride;  // one block of a tile's
 
 constexpr int64_t blocks_of(int64_t size) { return (size + kTileDepth - 1) / kTileDepth; }
 
-/// Where everything lies in the caller's scratch.
-struct Scratch {
-  Scratch(float* at, int64_t tk, int64_t d)
-      : keys(at),
-        values(keys + round_up(tk, kTileColumns) * d),
+/// Where everything lies in the caller's scratch, in floats from its beginning.
+struct Layout {
+  Layout(int64_t tk, int64_t d)
+      : values(keys + round_up(tk, kTileColumns) * d),
         scores(values + round_up(d, kTileColumns) * tk),
         queries(scores + round_up(tk, kTileColumns) * kTileRows),
         probabilities(queries + blocks_of(d) * kTileSize),
-        end(probabilities + blocks_of(tk) * kTileSize) {}
-  float* keys;           // [panel of keys][d][kTileColumns]
-  float* values;         // [panel of d][tk][kTileColumns]
-  float* scores;         // [panel of keys][kTileRows][kTileColumns]
-  float* queries;        // [block of d][kTileRows][kTileStride]
-  float* probabilities;  // [block of keys][kTileRows][kTileStride]
-  float* end;
+        size(probabilities + blocks_of(tk) * kTileSize) {}
+  int64_t keys = 0;       // [panel of keys][d][kTileColumns]
+  int64_t values;         // [panel of d][tk][kTileColumns]
+  int64_t scores;         // [panel of keys][kTileRows][kTileColumns]
+  int64_t queries;        // [block of d][kTileRows][kTileStride]
+  int64_t probabilities;  // [block of keys][kTileRows][kTileStride]
+  int64_t size;
 };
 
 /// v [tk, d], rows ld apart, to panels of columns, the last padded with zeros.
@@ -53,7 +52,7 @@ void multiply(const float* left, int64_t rows, int64_t depth, const float* packe
   for (int64_t p = 0; p < panels; ++p, packed += panel_size, sums += kTileRows * kTileColumns) {
     for (int64_t k = 0; k < depth; k += kTileDepth) {
       tile_f32(rows, smaller(kTileDepth, depth - k), left + k / kTileDepth * kTileSize,
-               packed + k * kTileColumns, k > 0, sums, nullptr);
+               packed + k * kTileColumns, k > 0, sums, packed);
     }
   }
 }
@@ -89,38 +88,40 @@ float softmax(const float* scores, int64_t visible, int64_t keys, float scale, f
 
 }  // namespace
 
-int64_t attention_scratch(int64_t tk, int64_t d) noexcept {
-  float* const start = nullptr;
-  return Scratch(start, tk, d).end - start;
-}
+int64_t attention_scratch(int64_t tk, int64_t d) noexcept { return Layout(tk, d).size; }
 
 void attention(const float* q, const float* k, const float* v, int64_t ld_qkv, int64_t tq,
                int64_t tk, int64_t d, bool causal, float* scratch, float* out,
                int64_t ld_out) noexcept {
-  const Scratch s(scratch, tk, d);
+  const Layout at(tk, d);
+  float* const keys = scratch + at.keys;
+  float* const values = scratch + at.values;
+  float* const scores = scratch + at.scores;
+  float* const queries = scratch + at.queries;
+  float* const probabilities = scratch + at.probabilities;
   const float scale = static_cast<float>(1 / square_root(static_cast<double>(d)));
-  pack_f32(k, ld_qkv, tk, d, s.keys);
-  pack_values(v, ld_qkv, tk, d, s.values);
+  pack_f32(k, ld_qkv, tk, d, keys);
+  pack_values(v, ld_qkv, tk, d, values);
   const int64_t tiles = (tq + kTileRows - 1) / kTileRows;
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t row0 = part_begin(tq, tiles, t);
     const int64_t rows = part_begin(tq, tiles, t + 1) - row0;
-    const int64_t keys = causal ? row0 + rows + tk - tq : tk;  // that the tile's last row sees
+    const int64_t seen = causal ? row0 + rows + tk - tq : tk;  // that the tile's last row sees
     for (int64_t e = 0; e < d; e += kTileDepth) {
       copy_to_tile(q + row0 * ld_qkv + e, ld_qkv, rows, smaller(kTileDepth, d - e),
-                   s.queries + e / kTileDepth * kTileSize);
+                   queries + e / kTileDepth * kTileSize);
     }
-    multiply(s.queries, rows, d, s.keys, kTileColumns * d,
-             round_up(keys, kTileColumns) / kTileColumns, s.scores);
+    multiply(queries, rows, d, keys, kTileColumns * d, round_up(seen, kTileColumns) / kTileColumns,
+             scores);
     float inverse[kTileRows];
     for (int64_t r = 0; r < rows; ++r) {
-      const int64_t visible = causal ? keys - (rows - 1 - r) : keys;
-      inverse[r] = softmax(s.scores + r * kTileColumns, visible, keys, scale,
-                           s.probabilities + r * kTileStride);
+      const int64_t visible = causal ? seen - (rows - 1 - r) : seen;
+      inverse[r] =
+          softmax(scores + r * kTileColumns, visible, seen, scale, probabilities + r * kTileStride);
     }
     for (int64_t e = 0; e < d; e += kTileColumns) {
       float products[kTileRows * kTileColumns];
-      multiply(s.probabilities, rows, keys, s.values + e * tk, kTileColumns * tk, 1, products);
+      multiply(probabilities, rows, seen, values + e * tk, kTileColumns * tk, 1, products);
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t i = 0; i < smaller(kTileColumns, d - e); i += kLanes) {
           const f32v y = mul(load(products + r * kTileColumns + i), set(inverse[r]));

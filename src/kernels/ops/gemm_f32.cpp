@@ -52,6 +52,17 @@ Finish* choose_finish(const Epilogue& e) {
   return finish<Act::kNone, false>;
 }
 
+constexpr int64_t kShare = kTileDepth / 4 * 16;  // floats that tile_f32 fetches
+constexpr int64_t kFetchers = kTileDepth * kTileColumns / kShare;
+
+/// Brings a tile of c, to be written soon, near.
+void fetch_rows(const float* c, int64_t ldc, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    prefetch(c + r * ldc);
+    prefetch(c + r * ldc + 16);
+  }
+}
+
 }  // namespace
 
 void pack_f32(const float* w, int64_t ldw, int64_t n, int64_t k, float* packed) noexcept {
@@ -91,22 +102,18 @@ void gemm_f32(const float* a, int64_t lda, const float* packed, int64_t m, int64
         if (k > kTileDepth || j0 == 0) copy_to_tile(a + row0 * lda + k0, lda, rows, depth, block);
         for (int64_t j = j0; j < j1; j += kTileColumns) {
           const float* panel = packed + j * k + k0 * kTileColumns;
-          // what comes after this panel's block, of which each tile fetches its share
           const float* next = j + kTileColumns < j1 ? panel + kTileColumns * k
-                              : last                ? packed + j1 * k
-                                     : packed + j0 * k + (k0 + kTileDepth) * kTileColumns;
-          for (int64_t t = t0; t < t1; ++t, next += depth * 4) {
+                              : !last               ? packed + j0 * k + (k0 + depth) * kTileColumns
+                              : j1 < n              ? packed + j1 * k
+                                                    : packed;
+          for (int64_t t = t0; t < t1; ++t) {
             const int64_t r = part_begin(m, tiles, t) - row0;
             const int64_t r_end = part_begin(m, tiles, t + 1) - row0;
             float* tile = sums + (j - j0) * kBlockRows + r * kTileColumns;
-            float* to = c + (row0 + r) * ldc + j;
-            if (last) {
-              for (int64_t x = 0; x < r_end - r; ++x) {
-                prefetch(to + x * ldc);
-                prefetch(to + x * ldc + 16);
-              }
-            }
-            tile_f32(r_end - r, depth, block + r * kTileStride, panel, k0 > 0, tile, next);
+            if (last) fetch_rows(c + (row0 + r) * ldc + j, ldc, r_end - r);
+            // the first tiles fetch what comes after this panel's block, each a share
+            const float* share = t - t0 < kFetchers ? next + (t - t0) * kShare : panel;
+            tile_f32(r_end - r, depth, block + r * kTileStride, panel, k0 > 0, tile, share);
             if (!last) continue;
             finish_tile(tile, r_end - r, smaller(kTileColumns, n - j), epilogue, row0 + r, j, c,
                         ldc);

@@ -12,7 +12,7 @@ constexpr int64_t kTileStride = kTileDepth + 16;  // so that rows do not share a
 
 /// a [rows, depth] in rows kTileStride apart times b [depth, kTileColumns], 0 < rows <= kTileRows,
 /// depth <= kTileDepth: to sums [rows, kTileColumns], or added to them. Meanwhile depth / 4 cache
-/// lines from `next` on, which may be null, are brought into L2.
+/// lines from `next` on are brought into L2.
 void tile_f32(int64_t rows, int64_t depth, const float* a, const float* b, bool add_to, float* sums,
               const float* next) noexcept;
 
