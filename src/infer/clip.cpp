@@ -24,7 +24,7 @@ Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, T
            const std::string& source, const kernels::Kernels& kernels)
     : config_(config), engine_{kernels, pool, {}} {
   check_features(config);
-  Params params = pack(config, model::bind(config, tensors, source), kernels, pool);
+  Params params = pack(config, model::bind_tensors(config, tensors, source), kernels, pool);
   logit_scale_ = std::exp(*params.logit_scale.data());
   if (config.has_logit_bias) logit_bias_ = *params.logit_bias.data();
   image_ = make_image_tower(config, params);

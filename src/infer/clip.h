@@ -23,8 +23,8 @@ namespace clipnext::infer {
 /// one after another, each on all of the pool.
 class Clip final : public model::Embedder {
  public:
-  /// Packs the tensors (which must fit the config: model::bind) for `kernels`. The pool must
-  /// outlive this. `source` stands in messages.
+  /// Packs the tensors (which must fit the config: model::bind_tensors) for `kernels`. The pool
+  /// must outlive this. `source` stands in messages.
   Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
        const std::string& source = "checkpoint",
        const kernels::Kernels& kernels = kernels::kernels());

@@ -12,7 +12,7 @@ using reference::Map;
 
 Reference::Reference(const model::ClipConfig& config, const weights::TensorMap& tensors,
                      ThreadPool& pool, const std::string& source)
-    : config_(config), params_(model::bind(config, tensors, source)), pool_(pool) {}
+    : config_(config), params_(model::bind_tensors(config, tensors, source)), pool_(pool) {}
 
 std::vector<double> Reference::embed_image(const uint8_t* pixels, int64_t h, int64_t w) const {
   const Map input = reference::normalize_pixels(config_.preprocess, pixels, h, w);

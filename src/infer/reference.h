@@ -16,7 +16,7 @@ namespace clipnext::infer {
 
 class Reference {
  public:
-  /// The tensors must fit the config (model::bind); the pool must outlive this.
+  /// The tensors must fit the config (model::bind_tensors); the pool must outlive this.
   Reference(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
             const std::string& source = "checkpoint");
 

@@ -122,8 +122,8 @@ class Binder {
 
 }  // namespace
 
-ClipParams<Tensor> bind(const ClipConfig& config, const weights::TensorMap& tensors,
-                        const std::string& source) {
+ClipParams<Tensor> bind_tensors(const ClipConfig& config, const weights::TensorMap& tensors,
+                                const std::string& source) {
   auto params = make_params<Tensor>(config);
   Binder binder(config, tensors);
   visit(params, config, [&](Tensor& leaf, const ParamInfo& info) { leaf = binder.find(info); });

@@ -74,7 +74,7 @@ TEST_F(Source, WithoutANameIsTheDemoModelWhole) {
   EXPECT_EQ(model.config.embed_dim, 128);
   EXPECT_EQ(model.config.preprocess.mean[0], 0.5f);
   EXPECT_TRUE(model.tokenizer_folder.empty());
-  EXPECT_NO_THROW(bind(model.config, model.checkpoint.tensors, model.name));
+  EXPECT_NO_THROW(bind_tensors(model.config, model.checkpoint.tensors, model.name));
 }
 
 TEST_F(Source, DemoEqualsTheFolderInTheRepository) {

@@ -1,0 +1,130 @@
+#include "model/bind.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/error.h"
+
+namespace clipnext::model {
+namespace {
+
+using weights::Tensor;
+using weights::TensorMap;
+
+ClipConfig tiny() {
+  ClipConfig config;
+  config.name = "tiny";
+  config.embed_dim = 6;
+  config.image_height = config.image_width = 24;
+  config.text = {
+      .context_length = 7, .vocab_size = 11, .width = 8, .heads = 2, .layers = 1, .mlp_width = 16};
+  config.vision = VitConfig{.layers = 1, .width = 8, .heads = 2, .mlp_width = 16, .patch = 8};
+  return config;
+}
+
+Tensor filled(const weights::Shape& shape, float value) {
+  int64_t count = 1;
+  for (const int64_t side : shape) count *= side;
+  return weights::make_tensor(shape, std::vector<float>(static_cast<size_t>(count), value));
+}
+
+/// Every tensor of the model; the i-th is filled with i.
+TensorMap complete(const ClipConfig& config) {
+  TensorMap tensors;
+  for (const ParamInfo& info : list_params(config)) {
+    tensors.emplace(info.name, filled(info.shape, static_cast<float>(tensors.size())));
+  }
+  return tensors;
+}
+
+std::string error_of(const ClipConfig& config, const TensorMap& tensors) {
+  try {
+    bind_tensors(config, tensors, "model.pt");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+float first(const Tensor& tensor) { return weights::to_f32(tensor)[0]; }
+
+TEST(Bind, SharesTheCheckpointsBytes) {
+  const TensorMap tensors = complete(tiny());
+  const auto params = bind_tensors(tiny(), tensors, "model.pt");
+  EXPECT_EQ(params.text.projection.data.data(), tensors.at("text_projection").data.data());
+  EXPECT_EQ(std::get<VitParams<Tensor>>(params.vision).blocks[0].fc_weight.data.data(),
+            tensors.at("visual.transformer.resblocks.0.mlp.c_fc.weight").data.data());
+}
+
+TEST(Bind, TakesCustomTextNames) {
+  TensorMap custom;
+  for (const auto& [name, tensor] : complete(tiny())) {
+    const bool plain = name.starts_with("visual.") || name == "logit_scale";
+    custom.emplace(plain ? name : "text." + name, tensor);
+  }
+  custom.emplace("text.transformer.embeddings.position_ids", filled({1, 7}, 0));
+  const auto params = bind_tensors(tiny(), custom, "model.pt");
+  EXPECT_EQ(first(params.text.projection), first(custom.at("text.text_projection")));
+}
+
+TEST(Bind, PassesOverWhatNoTowerNeeds) {
+  TensorMap tensors = complete(tiny());
+  for (const char* name : {"attn_mask", "input_resolution", "context_length", "vocab_size",
+                           "visual.bn1.num_batches_tracked"}) {
+    tensors.emplace(name, filled({}, 1));
+  }
+  EXPECT_EQ(error_of(tiny(), tensors), "");
+}
+
+TEST(Bind, ReshapesTheLogitScaleAndSuppliesTheBias) {
+  ClipConfig config = tiny();
+  config.has_logit_bias = true;
+  TensorMap tensors = complete(config);
+  tensors.at("logit_scale") = filled({1}, 3);
+  tensors.erase("logit_bias");
+  const auto params = bind_tensors(config, tensors, "model.pt");
+  EXPECT_TRUE(params.logit_scale.shape.empty());
+  EXPECT_EQ(first(params.logit_scale), 3);
+  EXPECT_EQ(first(params.logit_bias), 0);
+}
+
+TEST(Bind, ResizesPositions) {
+  TensorMap tensors = complete(tiny());
+  tensors.at("visual.positional_embedding") = filled({26, 8}, 0.5f);  // 5 x 5 instead of 3 x 3
+  tensors.at("positional_embedding") = filled({5, 8}, 0.25f);
+  const auto params = bind_tensors(tiny(), tensors, "model.pt");
+  const auto& visual = std::get<VitParams<Tensor>>(params.vision).positional_embedding;
+  EXPECT_EQ(visual.shape, (weights::Shape{10, 8}));
+  EXPECT_FLOAT_EQ(weights::to_f32(visual)[77], 0.5f);
+  EXPECT_EQ(params.text.positional_embedding.shape, (weights::Shape{7, 8}));
+  EXPECT_FLOAT_EQ(first(params.text.positional_embedding), 0.25f);
+}
+
+TEST(Bind, ListsAllProblemsAtOnce) {
+  TensorMap tensors = complete(tiny());
+  tensors.erase("ln_final.bias");
+  tensors.erase("visual.proj");
+  tensors.emplace("visual.head.proj.weight", filled({6, 8}, 0));
+  tensors.at("token_embedding.weight") = filled({12, 8}, 0);
+  tensors.at("visual.positional_embedding") = filled({25, 8}, 0);  // no square and one
+  tensors.at("ln_final.weight") = weights::convert(filled({8}, 1), weights::DType::kI64);
+  const std::string error = error_of(tiny(), tensors);
+  EXPECT_TRUE(error.starts_with("model.pt: ")) << error;
+  for (const char* part : {"tiny", "missing (2)", "ln_final.bias [8]", "visual.proj [8, 6]",
+                           "unexpected (1)", "visual.head.proj.weight", "wrong shape (3)",
+                           "token_embedding.weight is [12, 8], expected [11, 8]",
+                           "visual.positional_embedding is [25, 8], expected [10, 8]",
+                           "ln_final.weight is I64, expected a float type"}) {
+    EXPECT_NE(error.find(part), std::string::npos) << part << " in\n" << error;
+  }
+}
+
+TEST(Bind, RefusesANameThatIsThereTwice) {
+  TensorMap tensors = complete(tiny());
+  tensors.emplace("text.ln_final.bias", filled({8}, 0));
+  EXPECT_NE(error_of(tiny(), tensors).find("text.ln_final.bias"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace clipnext::model
