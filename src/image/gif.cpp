@@ -172,7 +172,7 @@ class Lzw {
       if (code == 1 << bits_) {
         clear();
       } else if (code == (1 << bits_) + 1) {
-        // Pillow does not stop at the end code; what is missing then counts as truncated.
+        source_.truncated();  // asked for more after the end code
       } else if (fresh_) {
         return first(code);
       } else {

@@ -21,6 +21,7 @@ struct Client {
   std::span<const uint8_t> bytes;
   toff_t position = 0;
   std::array<char, 256> message{};
+  bool palette_lost = false;
 };
 
 tmsize_t read_client(thandle_t handle, void* out, tmsize_t size) {
@@ -63,8 +64,15 @@ __attribute__((format(printf, 4, 0))) int keep_error(TIFF* /*tiff*/, void* user,
   return 1;  // handled: nothing goes to stderr
 }
 
-int ignore_warning(TIFF* /*tiff*/, void* /*user*/, const char* /*module*/, const char* /*format*/,
-                   va_list /*arguments*/) {
+/// Warnings are silent, but without its colour map a palette image would pass for a grey one.
+__attribute__((format(printf, 4, 0))) int notice_warning(TIFF* /*tiff*/, void* user,
+                                                         const char* /*module*/, const char* format,
+                                                         va_list arguments) {
+  std::array<char, 256> message{};
+  std::vsnprintf(message.data(), message.size(), format, arguments);
+  if (std::strstr(message.data(), "ColorMap") != nullptr) {
+    static_cast<Client*>(user)->palette_lost = true;
+  }
   return 1;
 }
 
@@ -74,7 +82,7 @@ Tiff open(const Source& source, Client& client) {
   const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
                                                                              TIFFOpenOptionsFree);
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, &client);
-  TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_warning, nullptr);
+  TIFFOpenOptionsSetWarningHandlerExtR(options.get(), notice_warning, &client);
   // Eight bytes a pixel is the most that a mode of Pillow's reads.
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), source.limits.max_pixels * 8 + (1 << 20));
   Tiff tiff(
@@ -82,6 +90,7 @@ Tiff open(const Source& source, Client& client) {
                         size_of_client, map_client, unmap_client, options.get()),
       TIFFClose);
   if (tiff == nullptr) source.refuse("broken TIFF: ", client.message.data());
+  if (client.palette_lost) source.refuse("broken TIFF: the palette cannot be read");
   return tiff;
 }
 
