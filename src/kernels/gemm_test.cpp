@@ -186,6 +186,17 @@ TEST(Gemm, ReadsNoMoreThanItsRows) {
   }
 }
 
+TEST(Gemm, EmptySizesAreHarmless) {
+  const std::vector<float> bias{1, -2, 3};
+  for (const Kernels& kernels : available()) {
+    EXPECT_EQ(multiply(kernels, {}, 5, std::vector<float>(15), 0, 3, 5), std::vector<float>());
+    EXPECT_EQ(multiply(kernels, std::vector<float>(10), 5, {}, 2, 0, 5), std::vector<float>());
+    const Epilogue epilogue{.bias = bias.data(), .act = Act::kRelu};
+    const std::vector<float> expected{1, 0, 3, 1, 0, 3};  // a sum of nothing, and the epilogue
+    EXPECT_EQ(multiply(kernels, {}, 0, {}, 2, 3, 0, epilogue), expected) << kernels.isa;
+  }
+}
+
 TEST(Gemm, PackedPanelsAreAsDocumented) {
   const int64_t n = 70, k = 19, ldw = 23;
   const auto w = normal(n * ldw, 25);
