@@ -9,6 +9,7 @@ namespace {
 using Kind = PickleValue::Kind;
 using namespace std::string_literals;
 
+// Texts in the result lie in `bytes`.
 Pickle read(const std::string& bytes) {
   return read_pickle(std::as_bytes(std::span(bytes.data(), bytes.size())), is_torch_global, "test");
 }
@@ -40,7 +41,8 @@ TEST(Pickle, ReadsBigEndianFloats) {
 }
 
 TEST(Pickle, TheLastOfTwoEqualKeysCounts) {
-  const Pickle pickle = read("\x80\x02}(X\x01\0\0\0aK\x01X\x01\0\0\0aK\x02u."s);
+  const std::string bytes = "\x80\x02}(X\x01\0\0\0aK\x01X\x01\0\0\0aK\x02u."s;
+  const Pickle pickle = read(bytes);
   EXPECT_EQ(find_key(pickle.root, "a")->integer, 2);
   EXPECT_EQ(find_key(pickle.root, "b"), nullptr);
 }
