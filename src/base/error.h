@@ -1,19 +1,12 @@
-// The one exception type of the project, and the two ways to raise it.
+// The one exception type of the project (declared with the public interface, as it is part of it),
+// and the two ways to raise it. Our own mistakes are asserts.
 #pragma once
 
+#include <clipnext/error.hpp>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 
 namespace clipnext {
-
-/// Something outside went wrong: a file, a request, a command line. The message says where, what is
-/// wrong, what was expected and found, and what to do if that is known. Our own mistakes are
-/// asserts.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// The user asked to stop (SIGINT); the command line exits with 130.
 class Interrupted : public Error {

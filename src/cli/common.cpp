@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "base/text_lines.h"
 #include "data/folder.h"
+#include "pipeline/embed_texts.h"
 
 namespace clipnext::cli {
 namespace {
@@ -52,14 +53,7 @@ LoadedModel::LoadedModel(const ModelOptions& options, int threads)
     : model(open_model(options)),
       pool(make_pool(threads)),
       clip(infer::load_clip(model, pool)),
-      tokenizer(make_tokenizer(model)) {}
-
-text::Tokenizer make_tokenizer(const model::Model& model) {
-  const text::Clean clean = text::parse_clean(model.config.text.clean);
-  return model.tokenizer_folder.empty()
-             ? text::Tokenizer(clean)
-             : text::Tokenizer::from_folder(model.tokenizer_folder, clean);
-}
+      tokenizer(pipeline::make_tokenizer(model)) {}
 
 void add_image_options(CLI::App& command, ImageOptions& options) {
   command

@@ -41,9 +41,6 @@ struct LoadedModel {
   text::Tokenizer tokenizer;
 };
 
-/// The tokenizer a model names: its own files, or the embedded vocabulary with its cleaning.
-text::Tokenizer make_tokenizer(const model::Model& model);
-
 /// Images to work on: files, folders, `-`.
 struct ImageOptions {
   std::vector<std::string> paths;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "pipeline/embed_texts.h"
 
 namespace clipnext::cli {
 namespace {
@@ -30,7 +31,7 @@ Setup choose(const Options& o) {
     return {.tokenizer = text::Tokenizer(), .context_length = o.context > 0 ? o.context : 77};
   }
   const model::Model model = open_model(o.model);
-  return {.tokenizer = make_tokenizer(model),
+  return {.tokenizer = pipeline::make_tokenizer(model),
           .context_length = o.context > 0 ? o.context : model.config.text.context_length};
 }
 

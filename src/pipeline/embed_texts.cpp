@@ -12,6 +12,13 @@ constexpr size_t kBatchTexts = 256;
 
 }  // namespace
 
+text::Tokenizer make_tokenizer(const model::Model& model) {
+  const text::Clean clean = text::parse_clean(model.config.text.clean);
+  return model.tokenizer_folder.empty()
+             ? text::Tokenizer(clean)
+             : text::Tokenizer::from_folder(model.tokenizer_folder, clean);
+}
+
 Embedded embed_texts(model::Embedder& embedder, const text::Tokenizer& tokenizer,
                      std::span<const std::string> texts, OnBad on_bad,
                      const BatchDone& batch_done) {
