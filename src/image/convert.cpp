@@ -14,7 +14,7 @@ namespace {
 /// Calls pixel(in, out) for each pixel: in points at its source bytes, out at its three.
 template <class F>
 void map_pixels(const Image& source, Image& rgb, const F& pixel) {
-  const size_t step = static_cast<size_t>(channels(source.mode) * sample_bytes(source.mode));
+  const size_t step = pixel_bytes(source.mode);
   const uint8_t* in = source.data.data();
   for (size_t i = 0; i < rgb.data.size(); i += 3, in += step) pixel(in, &rgb.data[i]);
 }

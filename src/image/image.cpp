@@ -1,8 +1,6 @@
 // What each mode stores per pixel.
 #include "image/image.h"
 
-#include <cstddef>
-
 namespace clipnext::image {
 
 Image make_image(Mode mode, int64_t width, int64_t height) {
@@ -10,8 +8,7 @@ Image make_image(Mode mode, int64_t width, int64_t height) {
   image.mode = mode;
   image.width = static_cast<int>(width);
   image.height = static_cast<int>(height);
-  image.data.resize(static_cast<size_t>(width) * static_cast<size_t>(height) *
-                    static_cast<size_t>(channels(mode) * sample_bytes(mode)));
+  image.data.resize(static_cast<size_t>(width) * static_cast<size_t>(height) * pixel_bytes(mode));
   return image;
 }
 
@@ -39,6 +36,10 @@ int channels(Mode mode) {
 int sample_bytes(Mode mode) {
   if (mode == Mode::kI16) return 2;
   return mode == Mode::kI || mode == Mode::kF ? 4 : 1;
+}
+
+size_t pixel_bytes(Mode mode) {
+  return static_cast<size_t>(channels(mode)) * static_cast<size_t>(sample_bytes(mode));
 }
 
 const char* mode_name(Mode mode) {

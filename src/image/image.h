@@ -1,6 +1,7 @@
 // An image in memory, in one of Pillow's modes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,8 @@ Image make_image(Mode mode, int64_t width, int64_t height);
 
 int channels(Mode mode);
 int sample_bytes(Mode mode);
+/// channels times sample_bytes.
+size_t pixel_bytes(Mode mode);
 const char* mode_name(Mode mode);
 
 }  // namespace clipnext::image

@@ -299,7 +299,7 @@ bool read_pass(const Source& source, const Header& header, const Pass& pass, Inf
   const int64_t count = (header.tile_width - pass.x + pass.step_x - 1) / pass.step_x;
   if (count <= 0) return true;
   const auto size = static_cast<size_t>(header.row_bytes(count));
-  const auto pixel = static_cast<size_t>(channels(image.mode) * sample_bytes(image.mode));
+  const auto pixel = pixel_bytes(image.mode);
   std::vector<uint8_t> row(size + 1), above(size + 1);
   std::vector<uint8_t> pixels(static_cast<size_t>(count) * pixel);
   for (int64_t y = pass.y; y < header.tile_height; y += pass.step_y) {

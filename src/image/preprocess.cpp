@@ -62,7 +62,7 @@ Placement place(int64_t size, int64_t target) {
 
 /// One pixel of `value` in every channel, as ImageOps.expand fills.
 std::vector<uint8_t> fill_pixel(Mode mode, int value) {
-  std::vector<uint8_t> pixel(static_cast<size_t>(channels(mode) * sample_bytes(mode)));
+  std::vector<uint8_t> pixel(pixel_bytes(mode));
   if (mode == Mode::kI16) {
     const auto sample = static_cast<uint16_t>(std::clamp(value, 0, 65535));
     std::memcpy(pixel.data(), &sample, sizeof(sample));

@@ -54,6 +54,12 @@ double evaluate(Filter filter, double x) {
   return 0;
 }
 
+/// Pillow's way to round, which below zero is not rounding.
+int truncated_after_half(double x) {
+  constexpr double kHalf = 0.5;
+  return static_cast<int>(x + kHalf);
+}
+
 }  // namespace
 
 AxisPlan plan_axis(int source, int64_t target, Span span, Filter filter) {
@@ -71,8 +77,8 @@ AxisPlan plan_axis(int source, int64_t target, Span span, Filter filter) {
   plan.weights.resize(size * static_cast<size_t>(plan.taps));
   for (size_t i = 0; i < size; ++i) {
     const double center = (static_cast<double>(span.begin + static_cast<int64_t>(i)) + 0.5) * scale;
-    const int begin = std::max(static_cast<int>(center - reach + 0.5), 0);
-    const int end = std::min(static_cast<int>(center + reach + 0.5), source);
+    const int begin = std::max(truncated_after_half(center - reach), 0);
+    const int end = std::min(truncated_after_half(center + reach), source);
     plan.begin[i] = begin;
     plan.count[i] = end - begin;
     double* weights = &plan.weights[i * static_cast<size_t>(plan.taps)];

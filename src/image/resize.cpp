@@ -15,8 +15,7 @@ namespace clipnext::image {
 namespace {
 
 size_t row_bytes(const Image& image) {
-  return static_cast<size_t>(image.width) *
-         static_cast<size_t>(channels(image.mode) * sample_bytes(image.mode));
+  return static_cast<size_t>(image.width) * pixel_bytes(image.mode);
 }
 
 Image blank_like(const Image& source, int64_t width, int64_t height) {
@@ -133,7 +132,7 @@ Image pass_y(const Image& source, const AxisPlan& plan) {
 
 Image crop(const Image& source, const Region& region) {
   Image out = blank_like(source, region.columns.size, region.rows.size);
-  const size_t pixel = row_bytes(source) / static_cast<size_t>(source.width);
+  const size_t pixel = pixel_bytes(source.mode);
   for (int64_t y = 0; y < region.rows.size; ++y) {
     std::memcpy(&out.data[static_cast<size_t>(y) * row_bytes(out)],
                 &source.data[static_cast<size_t>(region.rows.begin + y) * row_bytes(source) +

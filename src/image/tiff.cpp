@@ -257,7 +257,7 @@ Image turn(const Image& image, int orientation) {
   const bool from_right = orientation == 2 || orientation == 3 || orientation >= 7;
   const bool from_bottom =
       orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  const auto pixel = static_cast<size_t>(channels(image.mode) * sample_bytes(image.mode));
+  const auto pixel = pixel_bytes(image.mode);
   uint8_t* to = out.data.data();
   for (int y = 0; y < out.height; ++y) {
     for (int x = 0; x < out.width; ++x, to += pixel) {

@@ -105,9 +105,9 @@ TiffLayout cmyk(const Source& source, const TiffTags& tags) {
 }
 
 /// RGBa to RGBA of one pixel; `in` steps over samples of `size` bytes, the high one last.
-void unpremultiply_pixel(const uint8_t* in, int size, uint8_t* out) {
+void unpremultiply_pixel(const uint8_t* in, int64_t size, uint8_t* out) {
   const int alpha = in[3 * size];
-  for (int c = 0; c < 3; ++c) {
+  for (int64_t c = 0; c < 3; ++c) {
     const int value = in[c * size];
     out[c] = static_cast<uint8_t>(alpha == 0     ? 0
                                   : alpha == 255 ? value
@@ -117,11 +117,12 @@ void unpremultiply_pixel(const uint8_t* in, int size, uint8_t* out) {
 }
 
 /// samples bytes of each pixel, `size` bytes apart, of which the mode keeps the first ones.
-void copy_bytes(const TiffLayout& layout, const uint8_t* in, int size, int64_t count,
+void copy_bytes(const TiffLayout& layout, const uint8_t* in, int64_t size, int64_t count,
                 uint8_t* out) {
-  const int kept = channels(layout.mode);
-  for (int64_t i = 0; i < count; ++i, in += size * layout.samples, out += kept) {
-    for (int c = 0; c < kept; ++c) out[c] = in[size * c];
+  const int64_t step = size * layout.samples;
+  const int64_t kept = channels(layout.mode);
+  for (int64_t i = 0; i < count; ++i, in += step, out += kept) {
+    for (int64_t c = 0; c < kept; ++c) out[c] = in[size * c];
   }
 }
 
