@@ -1,0 +1,139 @@
+#include "infer/clip.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "base/error.h"
+#include "hostile/allocation_guard.h"
+#include "parity/synthetic.h"
+
+namespace clipnext::infer {
+namespace {
+
+template <class F>
+std::string error_of(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// A tiny model and room for one result of each kind.
+struct Tiny {
+  explicit Tiny(const std::string& name, int threads = 2)
+      : pool(threads),
+        config(testing::tiny_config(name)),
+        clip(config, testing::synthetic_weights(config, pool), pool) {}
+
+  std::string picture_error(int64_t h, int64_t w) {
+    const auto pixels = testing::synthetic_picture(h, w);
+    return error_of([&] { clip.embed_images({pixels.data(), 1, h, w}, out.data()); });
+  }
+
+  std::string text_error(const std::vector<int32_t>& ids) {
+    model::TokenRows rows;
+    rows.add(ids);
+    return error_of([&] { clip.embed_texts(rows, out.data()); });
+  }
+
+  ThreadPool pool;
+  model::ClipConfig config;
+  Clip clip;
+  std::vector<float> out = std::vector<float>(24);
+};
+
+TEST(Clip, RefusesSizesATowerCannotTake) {
+  EXPECT_NE(Tiny("tiny_vit").picture_error(64, 80).find("80x64"), std::string::npos);
+  EXPECT_NE(Tiny("tiny_vit").picture_error(64, 80).find("64x64"), std::string::npos);
+  EXPECT_NE(Tiny("tiny_rn").picture_error(32, 64).find("64x32"), std::string::npos);
+  EXPECT_NE(Tiny("tiny_convnext_mlp").picture_error(31, 64).find("32x32"), std::string::npos);
+}
+
+TEST(Clip, RefusesTextsItHasNoEmbeddingFor) {
+  Tiny tiny("tiny_convnext_mlp");
+  EXPECT_NE(tiny.text_error({49408}).find("49408"), std::string::npos);
+  EXPECT_NE(tiny.text_error({-1}).find("-1"), std::string::npos);
+  std::vector<int32_t> ids(78, 5);
+  ids.back() = 49407;
+  EXPECT_NE(tiny.text_error(ids).find("78 tokens"), std::string::npos);
+}
+
+TEST(Clip, RefusesAHeadlessTrunkOfAnotherWidth) {
+  ThreadPool pool(1);
+  model::ClipConfig config = testing::tiny_config("tiny_convnext_linear");
+  std::get<model::ConvNextConfig>(config.vision).head = model::HeadType::kNone;
+  const auto tensors = testing::synthetic_weights(config, pool);
+  EXPECT_NE(error_of([&] { const Clip clip(config, tensors, pool); }).find("gives 32"),
+            std::string::npos);
+}
+
+TEST(Clip, NormalisesUnlessToldNotTo) {
+  Tiny tiny("tiny_vit");
+  const auto pixels = testing::synthetic_picture(64, 64);
+  std::vector<float> raw(24);
+  tiny.clip.embed_images({pixels.data(), 1, 64, 64}, tiny.out.data());
+  tiny.clip.embed_images({pixels.data(), 1, 64, 64}, raw.data(), false);
+  double unit = 0;
+  double norm = 0;
+  for (size_t i = 0; i < 24; ++i) {
+    unit += double{tiny.out[i]} * double{tiny.out[i]};
+    norm += double{raw[i]} * double{raw[i]};
+  }
+  EXPECT_NEAR(unit, 1, 1e-6);
+  for (size_t i = 0; i < 24; ++i) EXPECT_NEAR(tiny.out[i], raw[i] / std::sqrt(norm), 1e-6);
+}
+
+TEST(Clip, TakesEmptyBatches) {
+  Tiny tiny("tiny_rn");
+  tiny.clip.embed_images({nullptr, 0, 64, 64}, nullptr);
+  tiny.clip.embed_texts({}, nullptr);
+}
+
+TEST(Clip, KnowsItsScale) {
+  EXPECT_NEAR(Tiny("tiny_vit").clip.logit_scale(), std::exp(4.5), 1e-4);
+  EXPECT_EQ(Tiny("tiny_vit").clip.logit_bias(), 0);
+}
+
+TEST(Clip, AcceptsHalfPrecisionWeights) {
+  ThreadPool pool(1);
+  for (const char* name : {"tiny_convnext_mlp", "tiny_rn"}) {
+    const model::ClipConfig config = testing::tiny_config(name);
+    weights::TensorMap half;
+    weights::TensorMap widened;
+    for (const auto& [key, tensor] : testing::synthetic_weights(config, pool)) {
+      half[key] = weights::convert(tensor, weights::DType::kF16);
+      widened[key] = weights::convert(half[key], weights::DType::kF32);
+    }
+    const auto pixels = testing::synthetic_picture(64, 64);
+    std::vector<float> x(24);
+    std::vector<float> y(24);
+    Clip(config, half, pool).embed_images({pixels.data(), 1, 64, 64}, x.data());
+    Clip(config, widened, pool).embed_images({pixels.data(), 1, 64, 64}, y.data());
+    EXPECT_EQ(x, y) << name;
+  }
+}
+
+TEST(Clip, AllocatesNothingOnceWarm) {
+  for (const char* name : {"tiny_convnext_mlp", "tiny_vit", "tiny_rn"}) {
+    Tiny tiny(name, 1);
+    const auto pixels = testing::synthetic_picture(64, 64);
+    model::TokenRows rows;
+    rows.add(testing::sample_texts()[0]);
+    const auto embed = [&] {
+      tiny.clip.embed_images({pixels.data(), 1, 64, 64}, tiny.out.data());
+      tiny.clip.embed_texts(rows, tiny.out.data());
+    };
+    embed();
+    embed();
+    const hostile::AllocationPeak peak;
+    embed();
+    EXPECT_EQ(peak.bytes(), 0) << name;
+  }
+}
+
+}  // namespace
+}  // namespace clipnext::infer
