@@ -10,6 +10,7 @@ differs or clipnext refuses what Pillow reads. Needs Pillow 13.0.0 and open_clip
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,8 @@ def main():
     parser.add_argument("paths", nargs="+", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    # Pillow holds a 65535x1 picture resized to a height of 320 whole: 27 GB, refused from here on.
+    resource.setrlimit(resource.RLIMIT_AS, (9 << 30, resource.RLIM_INFINITY))
 
     files = []
     for path in options.paths:
