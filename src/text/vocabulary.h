@@ -89,4 +89,14 @@ std::shared_ptr<const Vocabulary> embedded_vocabulary();
 /// Error naming the file and the first entry that is not as CLIP's form wants it.
 std::shared_ptr<const Vocabulary> read_vocabulary(const std::filesystem::path& folder);
 
+/// The same from memory; `source` is what errors call the text.
+struct SourceText {
+  std::string text;
+  std::string source;
+};
+std::shared_ptr<const Vocabulary> parse_tokenizer_json(std::string_view text,
+                                                       const std::string& source);
+std::shared_ptr<const Vocabulary> parse_merges_and_vocab(const SourceText& merges_file,
+                                                         const SourceText& vocab_file);
+
 }  // namespace clipnext::text

@@ -1,7 +1,6 @@
 // Hugging Face's files for CLIP's tokenizer. They are read as data: what they say of cleaning and
 // splitting is not followed, as open_clip does not, but must be of the kind that CLIP's is.
 #include <algorithm>
-#include <fstream>
 #include <limits>
 
 #include "base/error.h"
@@ -89,9 +88,11 @@ void check_added_tokens(const Json& added, const Vocabulary& vocabulary,
   }
 }
 
-std::shared_ptr<const Vocabulary> read_tokenizer_json(const fs::path& path) {
-  const std::string source = path.string();
-  const Json file = parse_json(read_file(path, kMaxFileBytes), source);
+}  // namespace
+
+std::shared_ptr<const Vocabulary> parse_tokenizer_json(std::string_view text,
+                                                       const std::string& source) {
+  const Json file = parse_json(text, source);
   const Json& model = member(file, "model");
   require(member(model, "type") == "BPE", source, ": model.type is ",
           member(model, "type").dump(-1, ' ', true), "; only CLIP's byte-pair encoding, \"BPE\", ",
@@ -109,12 +110,11 @@ std::shared_ptr<const Vocabulary> read_tokenizer_json(const fs::path& path) {
   return vocabulary;
 }
 
-std::shared_ptr<const Vocabulary> read_merges_and_vocab(const fs::path& merges_path,
-                                                        const fs::path& vocab_path) {
-  const std::string source = merges_path.string();
-  const std::string text = read_file(merges_path, kMaxFileBytes);
+std::shared_ptr<const Vocabulary> parse_merges_and_vocab(const SourceText& merges_file,
+                                                         const SourceText& vocab_file) {
+  const std::string& source = merges_file.source;
   std::vector<Merge> merges;
-  std::string_view rest = text;
+  std::string_view rest = merges_file.text;
   if (rest.starts_with("#version")) rest.remove_prefix(std::min(rest.find('\n'), rest.size()));
   while (!rest.empty()) {
     std::string_view line = rest.substr(0, rest.find('\n'));
@@ -123,17 +123,15 @@ std::shared_ptr<const Vocabulary> read_merges_and_vocab(const fs::path& merges_p
     if (!line.empty()) merges.push_back(parse_merge(line, merges.size(), source));
   }
   auto vocabulary = std::make_shared<const Vocabulary>(merges, source);
-  const std::string vocab_source = vocab_path.string();
-  check_tokens(parse_json(read_file(vocab_path, kMaxFileBytes), vocab_source), *vocabulary,
-               vocab_source);
+  check_tokens(parse_json(vocab_file.text, vocab_file.source), *vocabulary, vocab_file.source);
   return vocabulary;
 }
 
-}  // namespace
-
 std::shared_ptr<const Vocabulary> read_vocabulary(const fs::path& folder) {
   const fs::path whole = folder / "tokenizer.json";
-  if (fs::exists(whole)) return read_tokenizer_json(whole);
+  if (fs::exists(whole)) {
+    return parse_tokenizer_json(read_file(whole, kMaxFileBytes), whole.string());
+  }
   const fs::path vocab = folder / "vocab.json";
   const fs::path merges = folder / "merges.txt";
   if (!fs::exists(vocab) && !fs::exists(merges)) return nullptr;
@@ -141,7 +139,8 @@ std::shared_ptr<const Vocabulary> read_vocabulary(const fs::path& folder) {
           ": has merges.txt but no vocab.json; both are needed");
   require(fs::exists(merges), folder.string(),
           ": has vocab.json but no merges.txt; both are needed");
-  return read_merges_and_vocab(merges, vocab);
+  return parse_merges_and_vocab({read_file(merges, kMaxFileBytes), merges.string()},
+                                {read_file(vocab, kMaxFileBytes), vocab.string()});
 }
 
 }  // namespace clipnext::text
