@@ -11,8 +11,6 @@
 namespace clipnext::weights {
 namespace {
 
-constexpr const char* kFolder = "archive/";
-
 class PickleWriter {
  public:
   void raw(std::string_view bytes) { out_ += bytes; }
@@ -112,13 +110,12 @@ void write_torch_zip(const std::filesystem::path& path, const TensorMap& tensors
 
   FileWriter file(path);
   ZipWriter zip(file);
-  const std::string folder = kFolder;
-  zip.add(folder + "data.pkl", pickle.bytes());
-  zip.add(folder + ".format_version", "1");
-  zip.add(folder + ".storage_alignment", "64");
-  zip.add(folder + "byteorder", "little");
-  for (const auto& [key, bytes] : storages) zip.add(folder + "data/" + key, "", bytes);
-  zip.add(folder + "version", "3\n");
+  zip.add("archive/data.pkl", pickle.bytes());
+  zip.add("archive/.format_version", "1");
+  zip.add("archive/.storage_alignment", "64");
+  zip.add("archive/byteorder", "little");
+  for (const auto& [key, bytes] : storages) zip.add("archive/data/" + key, "", bytes);
+  zip.add("archive/version", "3\n");
   zip.finish();
   file.commit();
 }

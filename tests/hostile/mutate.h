@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 #include "hostile/allocation_guard.h"
+#include "hostile/views.h"
 
 namespace clipnext::hostile {
 
@@ -40,13 +41,6 @@ struct Effort {
   int bit_flips = 1000;
   uint32_t seed = 1;
 };
-
-inline std::span<const uint8_t> as_u8(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-}
-inline std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 /// Runs parse(span<const std::byte>) and records a test failure, with `what` in its message, unless
 /// it returns or throws Error within the limits. Returns whether it returned normally.
