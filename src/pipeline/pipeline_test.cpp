@@ -1,0 +1,141 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "image/preprocess.h"
+#include "pipeline/embed_images.h"
+#include "pipeline/embed_texts.h"
+
+namespace clipnext::pipeline {
+namespace {
+
+// An image's vector is its first byte, a text's its number of tokens; batch sizes are recorded.
+class FakeEmbedder final : public model::Embedder {
+ public:
+  FakeEmbedder() {
+    config_.embed_dim = 1;
+    config_.preprocess.width = config_.preprocess.height = 8;
+  }
+  const model::ClipConfig& config() const override { return config_; }
+  float logit_scale() const override { return 1.0f; }
+  float logit_bias() const override { return 0.0f; }
+  void embed_images(const model::PixelBatch& pixels, float* out, bool) override {
+    batches.push_back(pixels.n);
+    for (int64_t i = 0; i < pixels.n; ++i) out[i] = pixels.pixels[i * pixels.h * pixels.w * 3];
+  }
+  void embed_texts(const model::TokenRows& tokens, float* out, bool) override {
+    batches.push_back(tokens.size());
+    for (int64_t i = 0; i < tokens.size(); ++i) out[i] = static_cast<float>(tokens.row(i).size());
+  }
+
+  std::vector<int64_t> batches;
+
+ private:
+  model::ClipConfig config_;
+};
+
+// A 1x1 24-bit BMP of one grey level.
+ImageSource bmp(uint8_t level) {
+  std::string file(58, '\0');
+  const auto put = [&](size_t at, uint32_t value) { std::memcpy(&file[at], &value, 4); };
+  file[0] = 'B';
+  file[1] = 'M';
+  put(2, 58);
+  put(10, 54);
+  put(14, 40);
+  put(18, 1);
+  put(22, 1);
+  file[26] = 1;
+  file[28] = 24;
+  for (size_t i = 54; i < 57; ++i) file[i] = static_cast<char>(level);
+  return {.name = "level " + std::to_string(level),
+          .bytes = std::make_shared<const std::string>(std::move(file))};
+}
+
+ImageSource broken(const std::string& name) {
+  return {.name = name, .bytes = std::make_shared<const std::string>("no picture")};
+}
+
+TEST(EmbedImages, KeepsTheOrderAcrossBatches) {
+  FakeEmbedder embedder;
+  ThreadPool pool(3);
+  std::vector<ImageSource> sources;
+  for (int i = 0; i < 150; ++i) sources.push_back(bmp(static_cast<uint8_t>(i)));
+  int64_t done = 0;
+  const Embedded result = embed_images(embedder, pool, sources, {}, [&](int64_t n) { done += n; });
+  EXPECT_EQ(done, 150);
+  EXPECT_GT(embedder.batches.size(), 1U);
+  ASSERT_EQ(result.vectors.size(), 150U);
+  for (size_t i = 0; i < 150; ++i) EXPECT_EQ(result.vectors[i], static_cast<float>(i));
+}
+
+TEST(EmbedImages, SkipsAndListsBadOnes) {
+  FakeEmbedder embedder;
+  ThreadPool pool(2);
+  const std::vector<ImageSource> sources = {broken("first"), bmp(5), broken("third"), bmp(7)};
+  const Embedded result = embed_images(embedder, pool, sources, {.on_bad = OnBad::kSkip});
+  EXPECT_EQ(result.vectors, (std::vector<float>{5, 7}));
+  EXPECT_EQ(result.good, (std::vector<int64_t>{1, 3}));
+  ASSERT_EQ(result.bad.size(), 2U);
+  EXPECT_EQ(result.bad[1].index, 2);
+  EXPECT_EQ(result.bad[1].reason.find("third"), 0U) << result.bad[1].reason;
+}
+
+TEST(EmbedImages, FailsWithTheFirstBadOneInOrder) {
+  FakeEmbedder embedder;
+  ThreadPool pool(4);
+  const std::vector<ImageSource> sources = {bmp(1), broken("second"), broken("third")};
+  try {
+    embed_images(embedder, pool, sources);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find("second"), 0U) << error.what();
+  }
+}
+
+TEST(Preprocess, ConvertsFirstOrLast) {
+  // A palette picture is resized by nearest neighbour in its own mode, smoothly once it is RGB.
+  image::Image picture;
+  picture.mode = image::Mode::kP;
+  picture.width = picture.height = 2;
+  picture.data = {0, 1, 1, 0};
+  picture.palette = {0, 0, 0, 255, 255, 255};
+  image::PreprocessConfig config;
+  config.width = config.height = 8;
+  const auto levels = [&](ConvertOrder order) {
+    std::vector<uint8_t> bytes = preprocess(picture, config, order).data;
+    std::sort(bytes.begin(), bytes.end());
+    bytes.erase(std::unique(bytes.begin(), bytes.end()), bytes.end());
+    return bytes.size();
+  };
+  EXPECT_EQ(levels(ConvertOrder::kLast), 2U);
+  EXPECT_GT(levels(ConvertOrder::kFirst), 2U);
+}
+
+TEST(EmbedTexts, KeepsTheOrderAcrossBatches) {
+  FakeEmbedder embedder;
+  const text::Tokenizer tokenizer;
+  std::vector<std::string> texts(600, "a cat");
+  texts[599] = "cat";
+  const Embedded result = embed_texts(embedder, tokenizer, texts);
+  EXPECT_GT(embedder.batches.size(), 1U);
+  ASSERT_EQ(result.vectors.size(), 600U);
+  EXPECT_EQ(result.vectors[0], 4.0f);
+  EXPECT_EQ(result.vectors[599], 3.0f);
+}
+
+TEST(EmbedTexts, NamesABadTextByItsPlace) {
+  FakeEmbedder embedder;
+  const text::Tokenizer tokenizer;
+  const std::vector<std::string> texts = {"cat", "\xff", "dog"};
+  EXPECT_THROW(embed_texts(embedder, tokenizer, texts), Error);
+  const Embedded result = embed_texts(embedder, tokenizer, texts, OnBad::kSkip);
+  EXPECT_EQ(result.good, (std::vector<int64_t>{0, 2}));
+  ASSERT_EQ(result.bad.size(), 1U);
+  EXPECT_EQ(result.bad[0].reason.find("text 2: "), 0U) << result.bad[0].reason;
+}
+
+}  // namespace
+}  // namespace clipnext::pipeline
