@@ -4,6 +4,17 @@ transform, over given files and folders at four sizes.
 
     python3 tools/compare_pixels.py --clipnext build/clipnext FILES-OR-FOLDERS...
 
+Differences that are known, all in files hardly anyone has (the rest are byte for byte equal):
+- Read here, not by Pillow: uncompressed TIFFs of separate planes with extra or 16-bit samples, or
+  of reversed bit order in palette and white-is-zero forms; pictures so long that Pillow runs out
+  of memory; PNGs whose text chunks inflate to more than a megabyte.
+- Read by Pillow only: TIFFs in LAB and uncompressed YCbCr, lossless JPEG, and, by the newer libtiff
+  in its wheel, fax data with errors in it and tags of a wrong type.
+- Read rightly here, wrongly by Pillow 13.0.0: compressed big-endian TIFFs of signed or float
+  samples (it swaps them twice), uncompressed separate 16-bit planes (it reads bytes), big-endian
+  16-bit grey (it resizes low bytes as high ones), compressed separate grey and alpha planes.
+- HEIC and AVIF come from another library than Pillow's and are not compared.
+
 Prints each file that differs, or that only one side reads, and the totals; exits with 1 if a byte
 differs or clipnext refuses what Pillow reads. Needs Pillow 13.0.0 and open_clip_torch 3.3.0
 (./dev oracle).

@@ -3,7 +3,6 @@
 #include "image/decode.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <atomic>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "image/preprocess.h"
+#include "image/synthetic_test.h"
 
 namespace clipnext::image {
 namespace {
@@ -22,10 +22,6 @@ const std::filesystem::path kFolder = CLIPNEXT_SOURCE_DIR "/tests/data/image";
 const Json& expected() {
   static const Json json = parse_json(read_file(kFolder / "expected.json"), "expected.json");
   return json;
-}
-
-uint32_t crc(const Image& image) {
-  return static_cast<uint32_t>(crc32_z(0, image.data.data(), image.data.size()));
 }
 
 Image decode_fixture(const std::string& name) { return decode_file(kFolder / name); }
@@ -51,7 +47,7 @@ TEST(Decode, GivesPillowsPixelsAndMode) {
     EXPECT_EQ(mode_name(image.mode), file.at("mode").get<std::string>());
     EXPECT_EQ(image.width, file.at("width").get<int>());
     EXPECT_EQ(image.height, file.at("height").get<int>());
-    EXPECT_EQ(crc(image), file.at("crc").get<uint32_t>());
+    EXPECT_EQ(crc_of(image), file.at("crc").get<uint32_t>());
   }
 }
 
@@ -61,7 +57,8 @@ TEST(Decode, IsPreprocessedToTheReferencesBytes) {
     const Image image = decode_fixture(name);
     for (size_t i = 0; i < expected().at("cases").size(); ++i) {
       const Json& one = expected().at("cases")[i];
-      EXPECT_EQ(crc(preprocess(image, config_of(one))), file.at("preprocessed")[i].get<uint32_t>())
+      EXPECT_EQ(crc_of(preprocess(image, config_of(one))),
+                file.at("preprocessed")[i].get<uint32_t>())
           << name << " " << one.dump();
     }
   }
@@ -74,7 +71,7 @@ TEST(Decode, GivesTheSameFromManyThreads) {
     threads.emplace_back([&] {
       for (const Json& file : expected().at("files")) {
         const Image image = decode_fixture(file.at("file").get<std::string>());
-        if (crc(image) != file.at("crc").get<uint32_t>()) ++wrong;
+        if (crc_of(image) != file.at("crc").get<uint32_t>()) ++wrong;
       }
     });
   }
@@ -97,6 +94,12 @@ TEST(Decode, RefusesWhatIsNoImageByName) {
   EXPECT_EQ(refusal(""), "x: the file is empty");
   EXPECT_EQ(refusal("hello"), "x: not a JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF image");
   EXPECT_THROW(decode_file(kFolder / "missing.png"), Error);
+}
+
+TEST(Decode, RefusesABrokenHeifByName) {
+  using namespace std::string_literals;
+  // Whether libheif is there or not.
+  EXPECT_EQ(refusal("\0\0\0\x18"s + "ftypheic" + std::string(40, 'x')).substr(0, 3), "x: ");
 }
 
 TEST(Decode, RefusesTruncatedFilesOfEveryFormat) {

@@ -2,44 +2,41 @@
 #include "image/preprocess.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
 #include "base/error.h"
-#include "image/convert.h"
+#include "image/synthetic_test.h"
 
 namespace clipnext::image {
 namespace {
-
-int sample(int c, int y, int x) { return (37 * c + 17 * y + 29 * x + x * y % 251) % 256; }
 
 template <class T>
 void store(Image& image, size_t index, T value) {
   std::memcpy(&image.data[index * sizeof(T)], &value, sizeof(T));
 }
 
-/// The formula's image: sample(channel, y, x), spread or thresholded as the mode needs.
-Image synthetic(Mode mode, int width, int height) {
+Image synthetic_wide(Mode mode, int width, int height) {
   Image image = make_image(mode, width, height);
   size_t i = 0;
   for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      for (int c = 0; c < channels(mode); ++c, ++i) {
-        const int value = sample(c, y, x);
-        if (mode == Mode::kI) {
-          store<int32_t>(image, i, 3 * value);
-        } else if (mode == Mode::kF) {
-          store<float>(image, i, 1.5f * static_cast<float>(value) - 20.0f);
-        } else if (mode == Mode::k1) {
-          image.data[i] = value > 127 ? 255 : 0;
-        } else {
-          image.data[i] = static_cast<uint8_t>(value);
-        }
-      }
+    for (int x = 0; x < width; ++x, ++i) {
+      const int value = synthetic_sample(0, y, x);
+      if (mode == Mode::kI) store<int32_t>(image, i, 3 * value);
+      if (mode == Mode::kF) store<float>(image, i, 1.5f * static_cast<float>(value) - 20.0f);
     }
+  }
+  return image;
+}
+
+/// The formula's image: sample(channel, y, x), spread or thresholded as the mode needs.
+Image synthetic(Mode mode, int width, int height) {
+  if (sample_bytes(mode) > 1) return synthetic_wide(mode, width, height);
+  Image image = synthetic_bytes(mode, width, height);
+  if (mode == Mode::k1) {
+    for (uint8_t& value : image.data) value = value > 127 ? 255 : 0;
   }
   if (mode != Mode::kP) return image;
   for (int entry = 0; entry < 256; ++entry) {
@@ -48,10 +45,6 @@ Image synthetic(Mode mode, int width, int height) {
     image.palette.push_back(static_cast<uint8_t>(255 - entry));
   }
   return image;
-}
-
-uint32_t crc(const Image& image) {
-  return static_cast<uint32_t>(crc32(0, image.data.data(), static_cast<uInt>(image.data.size())));
 }
 
 using Pixel = std::array<int, 3>;
@@ -433,7 +426,7 @@ TEST(Preprocess, EqualsTheReferenceOnEveryGoldenRow) {
     ASSERT_EQ(out.mode, Mode::kRgb);
     ASSERT_EQ(out.width, row.target_width);
     ASSERT_EQ(out.height, row.target_height);
-    EXPECT_EQ(crc(out), row.crc);
+    EXPECT_EQ(crc_of(out), row.crc);
     EXPECT_EQ(std::accumulate(out.data.begin(), out.data.end(), int64_t{0}), row.sum);
     EXPECT_EQ(pixel(out, 0, 0), row.first);
     EXPECT_EQ(pixel(out, out.height / 2, out.width / 2), row.centre);
@@ -446,7 +439,7 @@ TEST(Preprocess, EqualsTheReferenceOnEveryGoldenRow) {
 
 TEST(Preprocess, SyntheticImageIsTheDocumentedOne) {
   const Image image = synthetic(Mode::kRgb, 640, 427);
-  EXPECT_EQ(crc(image), 1938243031u);
+  EXPECT_EQ(crc_of(image), 1938243031u);
   EXPECT_EQ(pixel(image, 426, 639), (Pixel{47, 84, 121}));
 }
 
@@ -458,8 +451,8 @@ TEST(Preprocess, CropThenResizeEqualsRandomResizedCropsGeometry) {
     const auto row = whole.data.begin() + static_cast<ptrdiff_t>(3 * (y * 640 + 101));
     crop.data.insert(crop.data.end(), row, row + 3 * 411);
   }
-  EXPECT_EQ(crc(resize(crop, 320, 320, Filter::kBicubic)), 0x023f5cbbu);
-  EXPECT_EQ(crc(resize(crop, 320, 320, Filter::kBilinear)), 0x4b61da58u);
+  EXPECT_EQ(crc_of(resize(crop, 320, 320, Filter::kBicubic)), 0x023f5cbbu);
+  EXPECT_EQ(crc_of(resize(crop, 320, 320, Filter::kBilinear)), 0x4b61da58u);
 }
 
 TEST(Preprocess, FillsInTheImagesOwnMode) {
