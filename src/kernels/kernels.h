@@ -43,11 +43,89 @@ using PackF32Fn = void(const float* w, int64_t ldw, int64_t n, int64_t k, float*
 using GemmF32Fn = void(const float* a, int64_t lda, const float* packed, int64_t m, int64_t n,
                        int64_t k, const Epilogue& epilogue, float* c, int64_t ldc) noexcept;
 
+/// bfloat16: the upper half of an f32. Conversions round to nearest even; values below 2^-126 may
+/// become 0.
+using Bf16 = uint16_t;
+
+/// Packed bf16 and int8 weights of w [n, k] have one layout on every instruction set, the same that
+/// AMX's tiles have: panels of 16 output columns, each [k / g][16][g] with g = 2 (bf16) or 4 (int8)
+/// neighbours along k; n padded with zeros to packed_columns(n), k to packed_depth<T>(k). From
+/// column j on, a multiple of kPackedColumns, they begin at packed + j * packed_depth<T>(k).
+constexpr int64_t kPackedColumns = 32;
+static constexpr int64_t packed_columns(int64_t n) { return (n + 31) / 32 * 32; }
+template <class T>
+static constexpr int64_t packed_depth(int64_t k) {
+  constexpr int64_t unit = 64 / sizeof(T);
+  return (k + unit - 1) / unit * unit;
+}
+
+/// Lays w [n, k] f32, rows ldw apart, out as above, rounded to bf16. packed holds
+/// packed_columns(n) * packed_depth<Bf16>(k) values, 64-byte aligned.
+using PackBf16Fn = void(const float* w, int64_t ldw, int64_t n, int64_t k, Bf16* packed) noexcept;
+
+/// y [rows, cols] bf16 = x [rows, cols] f32.
+using ToBf16Fn = void(const float* x, int64_t ldx, int64_t rows, int64_t cols, Bf16* y,
+                      int64_t ldy) noexcept;
+
+/// gemm_f32 over bf16 operands: exact products, summed in f32 in one fixed order; c and the
+/// epilogue's arrays f32.
+using GemmBf16Fn = void(const Bf16* a, int64_t lda, const Bf16* packed, int64_t m, int64_t n,
+                        int64_t k, const Epilogue& epilogue, float* c, int64_t ldc) noexcept;
+/// The same with the result rounded to bf16; GELU within 2^-9 max(|y|, 1/8) before rounding.
+using GemmBf16ToBf16Fn = void(const Bf16* a, int64_t lda, const Bf16* packed, int64_t m, int64_t n,
+                              int64_t k, const Epilogue& epilogue, Bf16* c, int64_t ldc) noexcept;
+
+/// A row of activations in 8 bits: x is about scale * (q - zero), q in 0 .. levels. A row that
+/// holds an infinity or a NaN has scale NaN, so that its products are NaN.
+struct RowScale {
+  float scale;
+  int32_t zero;
+};
+
+/// y [rows, cols] u8 and scales [rows]: each row from min(x, 0) .. max(x, 0) onto 0 .. levels by
+/// q = round(x * (levels / range)) + zero in f32, to even, the same on every instruction set.
+/// levels is u8_levels of the table whose product will read y.
+using QuantizeFn = void(const float* x, int64_t ldx, int64_t rows, int64_t cols, int32_t levels,
+                        uint8_t* y, int64_t ldy, RowScale* scales) noexcept;
+using QuantizeBf16Fn = void(const Bf16* x, int64_t ldx, int64_t rows, int64_t cols, int32_t levels,
+                            uint8_t* y, int64_t ldy, RowScale* scales) noexcept;
+
+/// Weights in 8 bits, w about scales[j] * packed: symmetric, |packed| <= 127. sums[j] is the sum of
+/// column j's packed values. scales and sums hold packed_columns(n).
+struct S8Weights {
+  const int8_t* packed;
+  const float* scales;
+  const int32_t* sums;
+};
+
+/// Quantises w [n, k] f32, rows ldw apart, into what S8Weights points to; packed holds
+/// packed_columns(n) * packed_depth<int8_t>(k) bytes, 64-byte aligned. k at most 65536.
+using PackS8Fn = void(const float* w, int64_t ldw, int64_t n, int64_t k, int8_t* packed,
+                      float* scales, int32_t* sums) noexcept;
+
+/// c [m, n] = epilogue((a - zero) times w transposed * row scale * column scale): the sums are
+/// exact integers, the same on every instruction set. a [m, k] u8 as quantised with this table's
+/// u8_levels, rows [m]; c and the epilogue's arrays f32.
+using GemmU8S8Fn = void(const uint8_t* a, int64_t lda, const RowScale* rows, const S8Weights& w,
+                        int64_t m, int64_t n, int64_t k, const Epilogue& epilogue, float* c,
+                        int64_t ldc) noexcept;
+/// The same with the result in bf16, as in GemmBf16ToBf16Fn.
+using GemmU8S8ToBf16Fn = void(const uint8_t* a, int64_t lda, const RowScale* rows,
+                              const S8Weights& w, int64_t m, int64_t n, int64_t k,
+                              const Epilogue& epilogue, Bf16* c, int64_t ldc) noexcept;
+
 /// y = (x - mean(x)) / sqrt(var(x) + eps) * gain + bias, per row; var over cols, not cols - 1.
 /// x [rows, cols] rows ldx apart, y likewise, y may be x; gain, bias [cols]. Ba et al.,
 /// arXiv:1607.06450.
 using LayerNormFn = void(const float* x, int64_t ldx, const float* gain, const float* bias,
                          int64_t rows, int64_t cols, float eps, float* y, int64_t ldy) noexcept;
+
+/// layer_norm with the result rounded to bf16, or quantised as by QuantizeFn.
+using LayerNormBf16Fn = void(const float* x, int64_t ldx, const float* gain, const float* bias,
+                             int64_t rows, int64_t cols, float eps, Bf16* y, int64_t ldy) noexcept;
+using LayerNormU8Fn = void(const float* x, int64_t ldx, const float* gain, const float* bias,
+                           int64_t rows, int64_t cols, float eps, int32_t levels, uint8_t* y,
+                           int64_t ldy, RowScale* scales) noexcept;
 
 /// Depthwise 7x7 convolution, stride 1, zero padding 3, of output rows [row_begin, row_end) of one
 /// picture: x [h, w, c], weight [49, c] (tap-major), bias [c], y [h, w, c]; y is not x.
@@ -97,7 +175,20 @@ struct Kernels {
   int64_t gemm_panel;
   PackF32Fn* pack_f32;
   GemmF32Fn* gemm_f32;
+  bool fast_bf16;     // gemm_bf16 is faster than gemm_f32 on this processor
+  int32_t u8_levels;  // 255; 127 where products of 8 by 8 bits would overflow
+  PackBf16Fn* pack_bf16;
+  ToBf16Fn* to_bf16;
+  GemmBf16Fn* gemm_bf16;
+  GemmBf16ToBf16Fn* gemm_bf16_to_bf16;
+  PackS8Fn* pack_s8;
+  QuantizeFn* quantize;
+  QuantizeBf16Fn* quantize_bf16;
+  GemmU8S8Fn* gemm_u8s8;
+  GemmU8S8ToBf16Fn* gemm_u8s8_to_bf16;
   LayerNormFn* layer_norm;
+  LayerNormBf16Fn* layer_norm_bf16;
+  LayerNormU8Fn* layer_norm_u8;
   DepthwiseConv7Fn* depthwise_conv7;
   AttentionFn* attention;
   AttentionScratchFn* attention_scratch;

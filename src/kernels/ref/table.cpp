@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/ref/narrow.h"
 #include "kernels/ref/ref.h"
 
 namespace clipnext::kernels::ref {
@@ -55,7 +56,20 @@ Kernels table() noexcept {
           .gemm_panel = 1,
           .pack_f32 = pack_f32,
           .gemm_f32 = gemm_f32,
+          .fast_bf16 = false,
+          .u8_levels = 255,
+          .pack_bf16 = pack_bf16,
+          .to_bf16 = rows_to_bf16,
+          .gemm_bf16 = gemm_bf16,
+          .gemm_bf16_to_bf16 = gemm_bf16_to_bf16,
+          .pack_s8 = pack_s8,
+          .quantize = quantize,
+          .quantize_bf16 = quantize_bf16,
+          .gemm_u8s8 = gemm_u8s8,
+          .gemm_u8s8_to_bf16 = gemm_u8s8_to_bf16,
           .layer_norm = layer_norm_f32,
+          .layer_norm_bf16 = layer_norm_bf16,
+          .layer_norm_u8 = layer_norm_u8,
           .depthwise_conv7 = depthwise_conv7_f32,
           .attention = attention_f32,
           .attention_scratch = attention_scratch,
