@@ -21,8 +21,9 @@ TextTower::TextTower(const model::ClipConfig& config, model::TextParams<Weight> 
                     .mlp_width = config_.mlp_width,
                     .activation = config_.activation,
                     .causal = true,
+                    .pooled = Queries::kLast,
                     .name = ""},
-                   std::move(params_.blocks)),
+                   params_.blocks),
       positions_(weights::to_f32(params_.positional_embedding.table)),
       token_row_(params_.token_embedding.table) {
   token_row_.shape = {config_.width};
@@ -43,16 +44,34 @@ void TextTower::check(std::span<const std::span<const int32_t>> rows) const {
 void TextTower::embed(Engine& engine, std::span<const std::span<const int32_t>> rows, float* out,
                       const Trace& trace) {
   check(rows);
-  const auto most = static_cast<size_t>(kGroupFloats / config_.mlp_width);  // positions a group
-  while (!rows.empty()) {
-    size_t count = 0;
-    for (size_t used = 0; count < rows.size(); ++count) {
-      used += rows[count].size();
-      if (count > 0 && used > most && !trace) break;
+  if (rows.empty()) return;
+  if (trace) {  // which shows every position of the rows, in their order
+    std::vector<model::TokenTrie::Text> texts;
+    for (const auto& row : rows) texts.push_back({.ids = row});
+    const auto n = static_cast<int64_t>(rows.size());
+    std::copy_n(embed_group(engine, texts, trace), n * embed_dim_, out);
+    trace("text", out, {n, embed_dim_});
+    return;
+  }
+  trie_.build(rows);
+  const auto texts = trie_.texts();
+  // Groups of about equal size: what a text shares with one in the group before is computed again.
+  const int64_t most = kGroupFloats / config_.mlp_width;  // positions a group
+  const int64_t groups = (trie_.nodes() + most - 1) / most;
+  size_t begin = 0;
+  for (int64_t group = 1, nodes = 0; group <= groups; ++group) {
+    size_t end = begin;
+    for (; end < texts.size() && nodes < trie_.nodes() * group / groups; ++end) {
+      nodes += texts[end].added();
     }
-    embed_group(engine, rows.first(count), out, trace);
-    out += static_cast<int64_t>(count) * embed_dim_;
-    rows = rows.subspan(count);
+    if (end == begin) continue;
+    const auto part = texts.subspan(begin, end - begin);
+    const float* features = embed_group(engine, part, trace);
+    for (const auto& text : part) {
+      for (const int64_t row : text.rows) std::copy_n(features, embed_dim_, out + row * embed_dim_);
+      features += embed_dim_;
+    }
+    begin = end;
   }
 }
 
@@ -67,32 +86,32 @@ void TextTower::embed_token(int32_t id, int64_t position, float* x) {
   for (int64_t i = 0; i < w; ++i) x[i] += at[i];
 }
 
-void TextTower::embed_group(Engine& engine, std::span<const std::span<const int32_t>> rows,
-                            float* out, const Trace& trace) {
+/// The features [texts, embed_dim] of consecutive texts of a trie, in features_.
+const float* TextTower::embed_group(Engine& engine, std::span<const model::TokenTrie::Text> texts,
+                                    const Trace& trace) {
   const int64_t w = config_.width;
-  const auto n = static_cast<int64_t>(rows.size());
-  offsets_.assign(1, 0);
-  for (const auto& row : rows) {
-    offsets_.push_back(offsets_.back() + static_cast<int64_t>(row.size()));
+  const auto n = static_cast<int64_t>(texts.size());
+  sequences_.clear();
+  int64_t rows = 0;
+  for (const auto& text : texts) {
+    const int64_t shared = sequences_.empty() ? 0 : text.shared;
+    const int64_t end = rows + static_cast<int64_t>(text.ids.size()) - shared;
+    sequences_.push_back({.begin = rows, .end = end, .shared = shared});
+    rows = end;
   }
-  float* x = x_.ensure(offsets_.back() * w);  // [positions, width]
-  for (size_t i = 0; i < rows.size(); ++i) {
-    for (size_t t = 0; t < rows[i].size(); ++t) {
-      const auto position = static_cast<int64_t>(t);
-      embed_token(rows[i][t], position, x + (offsets_[i] + position) * w);
+  float* x = x_.ensure(rows * w);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    for (int64_t t = sequences_[i].shared; t < sequences_[i].length(); ++t, x += w) {
+      embed_token(texts[i].ids[static_cast<size_t>(t)], t, x);
     }
   }
-  transformer_.run(engine, offsets_, x, trace);
-
   ScratchPool::Lease pooled(engine.scratch, n * w);
-  for (int64_t i = 0; i < n; ++i) {
-    const float* last = x + (offsets_[static_cast<size_t>(i) + 1] - 1) * w;
-    engine.kernels.layer_norm(last, w, params_.ln_final.weight.data(), params_.ln_final.bias.data(),
-                              1, w, kTransformerEps, pooled.data() + i * w, w);
-  }
+  transformer_.run(engine, sequences_, x_.data(), pooled.data(), trace);
+  norm_rows(engine, params_.ln_final, kTransformerEps, pooled.data(), n, w, pooled.data());
+  float* features = features_.ensure(n * embed_dim_);
   linear(engine, pooled.data(), w, n, params_.projection, {.bias = params_.projection_bias.data()},
-         out, embed_dim_);
-  if (trace) trace("text", out, {n, embed_dim_});
+         features, embed_dim_);
+  return features;
 }
 
 }  // namespace clipnext::infer

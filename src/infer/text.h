@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/transformer.h"
+#include "model/token_trie.h"
 
 namespace clipnext::infer {
 
@@ -14,15 +15,15 @@ class TextTower {
   TextTower(const model::ClipConfig& config, model::TextParams<Weight> params);
 
   /// Features of each row's last position, not normalised: out [rows, embed_dim]. Rows of any
-  /// length up to the context lie one after another in the products, so no position is padding.
-  /// Throws Error for a longer row or an id outside the vocabulary.
+  /// length up to the context; positions with the same tokens up to them are computed once, and
+  /// none is padding. Throws Error for a longer row or an id outside the vocabulary.
   void embed(Engine& engine, std::span<const std::span<const int32_t>> rows, float* out,
              const Trace& trace);
 
  private:
   void check(std::span<const std::span<const int32_t>> rows) const;
-  void embed_group(Engine& engine, std::span<const std::span<const int32_t>> rows, float* out,
-                   const Trace& trace);
+  const float* embed_group(Engine& engine, std::span<const model::TokenTrie::Text> texts,
+                           const Trace& trace);
   void embed_token(int32_t id, int64_t position, float* x);
 
   model::TextConfig config_;
@@ -31,8 +32,9 @@ class TextTower {
   Transformer transformer_;
   std::vector<float> positions_;  // [context, width]
   weights::Tensor token_row_;     // one row of the table, which stays in the checkpoint's type
-  Buffer x_;
-  std::vector<int64_t> offsets_;
+  model::TokenTrie trie_;
+  std::vector<Sequence> sequences_;
+  Buffer x_, features_;
 };
 
 }  // namespace clipnext::infer

@@ -1,4 +1,4 @@
-// The pre-norm transformer block that the ViT and the text tower share.
+// The pre-norm transformer that the ViT and the text tower share.
 #pragma once
 
 #include <cstdint>
@@ -6,33 +6,40 @@
 #include <string>
 #include <vector>
 
+#include "infer/attend.h"
 #include "infer/engine.h"
 #include "model/params.h"
 
 namespace clipnext::infer {
 
-/// Sequences lie one after another in rows of width floats; sequence i is rows
-/// offsets[i] .. offsets[i + 1] - 1.
 class Transformer {
  public:
   struct Options {
     int64_t width, heads, mlp_width;
     model::Activation activation;
     bool causal;
+    Queries pooled;    // the position of each sequence that the tower goes on with
     std::string name;  // of the tower, in traces: "visual." or ""
   };
 
-  Transformer(Options options, std::vector<model::TransformerBlock<Weight>> blocks);
+  /// The blocks stay where they are and must outlive this.
+  Transformer(Options options, std::span<const model::TransformerBlock<Weight>> blocks);
 
-  /// All blocks over x [rows, width], in place.
-  void run(Engine& engine, std::span<const int64_t> offsets, float* x, const Trace& trace);
+  /// All blocks over x [rows, width], where the sequences lie; out [sequences, width] is what
+  /// becomes of the pooled position of each. Only that is computed of the last block, unless there
+  /// is a trace to show the rest to. x is used up.
+  void run(Engine& engine, std::span<const Sequence> sequences, float* x, float* out,
+           const Trace& trace);
 
  private:
-  void attend(Engine& engine, const model::TransformerBlock<Weight>& p,
-              std::span<const int64_t> offsets, float* x);
+  using Block = model::TransformerBlock<Weight>;
+
+  void project(Engine& engine, const Block& p, const float* y, int64_t rows, float* x);
+  void feed_forward(Engine& engine, const Block& p, const float* y, int64_t rows, float* x);
+  void take_pooled(std::span<const Sequence> sequences, const float* x, float* out) const;
 
   Options options_;
-  std::vector<model::TransformerBlock<Weight>> blocks_;
+  std::span<const Block> blocks_;
   Buffer y_, qkv_;
 };
 

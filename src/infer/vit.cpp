@@ -25,8 +25,9 @@ VitTower::VitTower(const model::ClipConfig& config, model::VitParams<Weight> par
                     .mlp_width = config_.mlp_width,
                     .activation = config_.activation,
                     .causal = false,
+                    .pooled = Queries::kFirst,
                     .name = "visual."},
-                   std::move(params_.blocks)),
+                   params_.blocks),
       class_token_(weights::to_f32(params_.class_embedding.table)) {
   const std::vector<float> positions = weights::to_f32(params_.positional_embedding.table);
   for (size_t i = 0; i < class_token_.size(); ++i) class_token_[i] += positions[i];
@@ -79,13 +80,13 @@ void VitTower::embed_group(Engine& engine, const model::PixelBatch& batch, float
   norm_rows(engine, params_.ln_pre, kTransformerEps, x, rows, w, x);
   if (trace) trace("visual.ln_pre", x, {n, tokens, w});
 
-  offsets_.resize(static_cast<size_t>(n) + 1);
-  for (size_t i = 0; i < offsets_.size(); ++i) offsets_[i] = static_cast<int64_t>(i) * tokens;
-  transformer_.run(engine, offsets_, x, trace);
-
+  sequences_.clear();
+  for (int64_t i = 0; i < n; ++i) {
+    sequences_.push_back({.begin = i * tokens, .end = (i + 1) * tokens});
+  }
   ScratchPool::Lease pooled(engine.scratch, n * w);
-  engine.kernels.layer_norm(x, tokens * w, params_.ln_post.weight.data(),
-                            params_.ln_post.bias.data(), n, w, kTransformerEps, pooled.data(), w);
+  transformer_.run(engine, sequences_, x, pooled.data(), trace);
+  norm_rows(engine, params_.ln_post, kTransformerEps, pooled.data(), n, w, pooled.data());
   linear(engine, pooled.data(), w, n, params_.proj, {}, out, embed_dim_);
   if (trace) trace("visual", out, {n, embed_dim_});
 }

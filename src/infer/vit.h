@@ -29,7 +29,7 @@ class VitTower : public ImageTower {
   std::vector<float> class_token_;  // [width], its position added
   std::vector<float> positions_;    // [grid, width]
   Buffer x_, patches_;
-  std::vector<int64_t> offsets_;
+  std::vector<Sequence> sequences_;
 };
 
 }  // namespace clipnext::infer
