@@ -57,10 +57,12 @@ function(clipnext_test name)
 endfunction()
 
 # Compiles the kernels of one instruction set into clipnext::kernels; called in src/kernels as
-# clipnext_isa(avx2 OPS FLAGS -mavx2 -mfma -mf16c). OPS: also ops/*.cpp, the width-agnostic sources.
+# clipnext_isa(avx2 OPS FLAGS -mavx2 -mfma -mf16c). OPS: also ops/*.cpp, the width-agnostic sources;
+# SOURCES: also those.
 function(clipnext_isa isa)
-  cmake_parse_arguments(arg "OPS" "" "FLAGS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS gemm/${isa}_*.cpp isa/${isa}.cpp)
+  cmake_parse_arguments(arg "OPS" "" "FLAGS;SOURCES" ${ARGN})
+  set(sources isa/${isa}.cpp)
+  list(APPEND sources ${arg_SOURCES})
   if(arg_OPS)
     file(GLOB ops CONFIGURE_DEPENDS ops/*.cpp)
     list(APPEND sources ${ops})

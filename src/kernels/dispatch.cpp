@@ -1,6 +1,9 @@
 // Chooses the table of kernels for this processor: `ref`, then each instruction set over it.
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -22,7 +25,15 @@ std::vector<Kernels> make_tables() {
     tables.push_back(table);
   };
   overlay(cpu.avx2, avx2::install);
+  overlay(cpu.avx_vnni, avx_vnni::install);
   overlay(cpu.avx512, avx512::install);
+  overlay(cpu.avx512_vnni, avx512_vnni::install);
+  overlay(cpu.avx512_bf16, avx512_bf16::install);
+  if (cpu.avx512_bf16) {
+    tables.back().fast_bf16 = avx512_bf16::pays();
+    // Where it does not pay, the table before it stays the one to prefer and to build on.
+    if (!tables.back().fast_bf16) std::swap(tables.back(), tables.end()[-2]);
+  }
   return tables;
 }
 
@@ -42,7 +53,9 @@ const Kernels& choose(std::string_view isa) {
     names += names.empty() ? "" : ", ";
     names += table.isa;
   }
-  const bool known = isa == "avx2" || isa == "avx512";
+  constexpr std::string_view kNames[] = {"avx2",        "avx_vnni", "avx512",  "avx512_vnni",
+                                         "avx512_bf16", "amx_bf16", "amx_int8"};
+  const bool known = std::find(std::begin(kNames), std::end(kNames), isa) != std::end(kNames);
   fail("CLIPNEXT_ISA: ", known ? "this CPU lacks '" : "unknown instruction set '", isa,
        "'; expected one of: ", names);
 }

@@ -28,11 +28,17 @@ TEST(Dispatch, EveryAvailableTableIsChosenByItsNameAndComplete) {
   for (const Kernels& k : available()) {
     EXPECT_EQ(&choose(k.isa), &k);
     EXPECT_GT(k.gemm_panel, 0);
-    for (const bool present :
-         {k.pack_f32 != nullptr, k.gemm_f32 != nullptr, k.layer_norm != nullptr,
-          k.depthwise_conv7 != nullptr, k.attention != nullptr, k.attention_scratch != nullptr,
-          k.activation != nullptr, k.mean_rows != nullptr, k.l2_normalize != nullptr,
-          k.resample_rows != nullptr, k.resample_columns != nullptr}) {
+    for (const bool present : {k.pack_f32 != nullptr,          k.gemm_f32 != nullptr,
+                               k.layer_norm != nullptr,        k.depthwise_conv7 != nullptr,
+                               k.attention != nullptr,         k.attention_scratch != nullptr,
+                               k.activation != nullptr,        k.mean_rows != nullptr,
+                               k.l2_normalize != nullptr,      k.pack_bf16 != nullptr,
+                               k.to_bf16 != nullptr,           k.gemm_bf16 != nullptr,
+                               k.gemm_bf16_to_bf16 != nullptr, k.pack_s8 != nullptr,
+                               k.quantize != nullptr,          k.quantize_bf16 != nullptr,
+                               k.gemm_u8s8 != nullptr,         k.gemm_u8s8_to_bf16 != nullptr,
+                               k.layer_norm_bf16 != nullptr,   k.layer_norm_u8 != nullptr,
+                               k.resample_rows != nullptr,     k.resample_columns != nullptr}) {
       EXPECT_TRUE(present) << k.isa;
     }
   }
@@ -47,7 +53,8 @@ TEST(Dispatch, AnUnknownNameIsAnErrorThatListsTheOthers) {
 }
 
 TEST(Dispatch, AnInstructionSetTheCpuLacksIsCalledThat) {
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const char* isa :
+       {"avx2", "avx_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"}) {
     const std::string message = message_of(isa);
     EXPECT_TRUE(message.empty() || message.find("lacks") != std::string::npos) << message;
   }

@@ -51,8 +51,9 @@ void multiply(const float* left, int64_t rows, int64_t depth, const float* packe
               int64_t panel_size, int64_t panels, float* sums) {
   for (int64_t p = 0; p < panels; ++p, packed += panel_size, sums += kTileRows * kTileColumns) {
     for (int64_t k = 0; k < depth; k += kTileDepth) {
+      const float* panel = packed + k * kTileColumns;
       tile_f32(rows, smaller(kTileDepth, depth - k), left + k / kTileDepth * kTileSize,
-               packed + k * kTileColumns, k > 0, sums, packed);
+               {panel, panel + kLanes, kTileColumns}, k > 0 ? sums : nullptr, sums, packed);
     }
   }
 }

@@ -1,7 +1,7 @@
 // LayerNorm of one row at a time: the mean, then sums of x - mean and of its square. The first of
 // these corrects the rounding of the mean, so a large common offset costs no accuracy.
 #include "kernels/kernels.h"
-#include "kernels/simd.h"
+#include "kernels/ops/row_scale.h"
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 namespace {
@@ -43,25 +43,58 @@ Moments centred_sums(const float* x, int64_t cols, float centre) {
   return {sum(add(m1[0], m1[1])), sum(add(m2[0], m2[1]))};
 }
 
+/// A row ready to be scaled.
+struct Row {
+  Row(const float* x_, const float* gain_, const float* bias_, int64_t cols_, float eps)
+      : x(x_), gain(gain_), bias(bias_), cols(cols_) {
+    const double count = static_cast<double>(cols);
+    const float mean = static_cast<float>(row_sum(x, cols) / count);
+    const Moments sums = centred_sums(x, cols, mean);
+    const double offset = sums.first / count;
+    const double variance = sums.second / count - offset * offset;
+    const double inverse = 1 / square_root((variance > 0 ? variance : 0) + eps);
+    centre = set(mean);
+    scale = set(static_cast<float>(inverse));
+    shift = set(static_cast<float>(-offset * inverse));
+  }
+  f32v operator()(int64_t i) const {
+    const int64_t left = cols - i;
+    const f32v unit = fma(sub(load_first(x + i, left), centre), scale, shift);
+    return fma(unit, load_first(gain + i, left), load_first(bias + i, left));
+  }
+  const float* x;
+  const float* gain;
+  const float* bias;
+  int64_t cols;
+  f32v centre, scale, shift;
+};
+
+template <class T>
+void store_rows(const float* x, int64_t ldx, const float* gain, const float* bias, int64_t rows,
+                int64_t cols, float eps, T* y, int64_t ldy) {
+  for (int64_t r = 0; r < rows; ++r, x += ldx, y += ldy) {
+    const Row row(x, gain, bias, cols, eps);
+    for (int64_t i = 0; i < cols; i += kLanes) store_first(y + i, row(i), cols - i);
+  }
+}
+
 }  // namespace
 
 void layer_norm(const float* x, int64_t ldx, const float* gain, const float* bias, int64_t rows,
                 int64_t cols, float eps, float* y, int64_t ldy) noexcept {
-  const double count = static_cast<double>(cols);
+  store_rows(x, ldx, gain, bias, rows, cols, eps, y, ldy);
+}
+
+void layer_norm_bf16(const float* x, int64_t ldx, const float* gain, const float* bias,
+                     int64_t rows, int64_t cols, float eps, Bf16* y, int64_t ldy) noexcept {
+  store_rows(x, ldx, gain, bias, rows, cols, eps, y, ldy);
+}
+
+void layer_norm_u8(const float* x, int64_t ldx, const float* gain, const float* bias, int64_t rows,
+                   int64_t cols, float eps, int32_t levels, uint8_t* y, int64_t ldy,
+                   RowScale* scales) noexcept {
   for (int64_t r = 0; r < rows; ++r, x += ldx, y += ldy) {
-    const float centre = static_cast<float>(row_sum(x, cols) / count);
-    const Moments sums = centred_sums(x, cols, centre);
-    const double offset = sums.first / count;
-    const double variance = sums.second / count - offset * offset;
-    const double inverse = 1 / square_root((variance > 0 ? variance : 0) + eps);
-    const f32v c = set(centre);
-    const f32v scale = set(static_cast<float>(inverse));
-    const f32v shift = set(static_cast<float>(-offset * inverse));
-    for (int64_t i = 0; i < cols; i += kLanes) {
-      const int64_t left = cols - i;
-      const f32v unit = fma(sub(load_first(x + i, left), c), scale, shift);
-      store_first(y + i, fma(unit, load_first(gain + i, left), load_first(bias + i, left)), left);
-    }
+    scales[r] = quantize_row(Row(x, gain, bias, cols, eps), cols, levels, y);
   }
 }
 

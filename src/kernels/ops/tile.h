@@ -1,4 +1,4 @@
-// The f32 micro-kernel: a tile of products small enough that its sums stay in registers.
+// The micro-kernels' shape, in words of 4 bytes: one f32, two bf16 or four 8-bit values along k.
 #pragma once
 
 #include "kernels/simd.h"
@@ -7,14 +7,23 @@ namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
 constexpr int64_t kTileRows = kLanes == 16 ? 14 : 6;  // 28 of 32, 12 of 16 registers hold sums
 constexpr int64_t kTileColumns = 2 * kLanes;
-constexpr int64_t kTileDepth = 256;               // products that are summed before they are added
+constexpr int64_t kTileDepth = 256;               // words that are summed before they are added
 constexpr int64_t kTileStride = kTileDepth + 16;  // so that rows do not share a cache set
+static_assert(kLanes == 16 || kTileColumns == 16);
+
+/// Weights of kTileColumns columns: for each word of k, kLanes columns at left and at right, then
+/// `step` words on to the next.
+struct Panel {
+  const float* left;
+  const float* right;
+  int64_t step;
+};
 
 /// a [rows, depth] in rows kTileStride apart times b [depth, kTileColumns], 0 < rows <= kTileRows,
-/// depth <= kTileDepth: to sums [rows, kTileColumns], or added to them. Meanwhile depth / 4 cache
-/// lines from `next` on are brought into L2.
-void tile_f32(int64_t rows, int64_t depth, const float* a, const float* b, bool add_to, float* sums,
-              const float* next) noexcept;
+/// depth <= kTileDepth: to sums [rows, kTileColumns], plus `from` (as sums, may be the same) if not
+/// null. Meanwhile depth / 4 cache lines from `next` on are brought into L2.
+void tile_f32(int64_t rows, int64_t depth, const float* a, const Panel& b, const float* from,
+              float* sums, const float* next) noexcept;
 
 /// Where the i-th of `parts` nearly equal ranges of `size` begins: a last tile of few rows would
 /// leave the multipliers idle.
