@@ -117,10 +117,31 @@ TEST(Preprocess, ConvertsFirstOrLast) {
 TEST(EmbedTexts, KeepsTheOrderAcrossBatches) {
   FakeEmbedder embedder;
   const text::Tokenizer tokenizer;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 3000; ++i)
+    texts.push_back(std::string(static_cast<size_t>(i % 7) * 2, '!') + " cat " +
+                    std::to_string(i * 7919 % 3000));
+  std::vector<float> lengths;
+  for (const std::string& text : texts) {
+    model::TokenRows row;
+    row.add(tokenizer.tokenize(text, embedder.config().text.context_length));
+    lengths.push_back(static_cast<float>(row.row(0).size()));
+  }
+  int64_t done = 0;
+  const Embedded result =
+      embed_texts(embedder, tokenizer, texts, OnBad::kFail, [&](int64_t n) { done += n; });
+  EXPECT_EQ(done, 3000);
+  EXPECT_GT(embedder.batches.size(), 1U);
+  EXPECT_EQ(result.vectors, lengths);
+}
+
+TEST(EmbedTexts, EmbedsEqualTextsOnce) {
+  FakeEmbedder embedder;
+  const text::Tokenizer tokenizer;
   std::vector<std::string> texts(600, "a cat");
   texts[599] = "cat";
   const Embedded result = embed_texts(embedder, tokenizer, texts);
-  EXPECT_GT(embedder.batches.size(), 1U);
+  EXPECT_EQ(embedder.batches, std::vector<int64_t>{2});
   ASSERT_EQ(result.vectors.size(), 600U);
   EXPECT_EQ(result.vectors[0], 4.0f);
   EXPECT_EQ(result.vectors[599], 3.0f);
