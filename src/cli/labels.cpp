@@ -6,9 +6,12 @@
 #include "base/progress.h"
 #include "base/text_lines.h"
 #include "cli/common.h"
+#include "eval/imagenet.h"
 
 namespace clipnext::cli {
 namespace {
+
+constexpr const char* kImagenet = "@imagenet";
 
 std::vector<std::string> split_commas(std::string_view text) {
   std::vector<std::string> items;
@@ -23,8 +26,10 @@ std::vector<std::string> split_commas(std::string_view text) {
 }  // namespace
 
 void add_label_options(CLI::App& command, LabelOptions& options) {
-  auto* labels = command.add_option("--labels", options.labels,
-                                    "what to choose from, separated by commas: \"cat,dog\"");
+  auto* labels =
+      command.add_option("--labels", options.labels,
+                         "what to choose from, separated by commas: \"cat,dog\"; @imagenet: its "
+                         "1,000 class names");
   command
       .add_option("--labels-file", options.labels_file,
                   "file with one label a line (labels with commas), - for standard input")
@@ -32,7 +37,7 @@ void add_label_options(CLI::App& command, LabelOptions& options) {
   command
       .add_option("--template", options.templates,
                   "sentence around the label, {} or {c} standing for it; several are averaged; "
-                  "default: the label itself")
+                  "default: the label itself; @imagenet: its 80 templates")
       ->type_name("TEXT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -46,6 +51,10 @@ std::vector<std::string> read_labels(const LabelOptions& options) {
     require(!labels.empty(), options.labels_file, ": no labels in this file");
     return labels;
   }
+  if (options.labels == kImagenet) {
+    const auto names = eval::imagenet_class_names();
+    return {names.begin(), names.end()};
+  }
   if (trim(options.labels).empty()) {
     throw CLI::ValidationError("--labels", "at least one label is needed, as in \"cat,dog\"");
   }
@@ -57,8 +66,14 @@ std::vector<std::string> read_labels(const LabelOptions& options) {
 }
 
 std::vector<std::string> read_templates(const LabelOptions& options) {
-  std::vector<std::string> templates = options.templates;
-  for (const std::string& text : templates) {
+  std::vector<std::string> templates;
+  for (const std::string& text : options.templates) {
+    if (text == kImagenet) {
+      const auto all = eval::imagenet_templates();
+      templates.insert(templates.end(), all.begin(), all.end());
+      continue;
+    }
+    templates.push_back(text);
     try {
       eval::fill_template(text, "");
     } catch (const Error& error) {

@@ -55,9 +55,8 @@ std::string fill_template(std::string_view text, std::string_view label) {
   return filled;
 }
 
-Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
-                           std::vector<std::string> labels, std::span<const std::string> templates,
-                           const pipeline::BatchDone& done) {
+std::vector<std::string> fill_templates(std::span<const std::string> labels,
+                                        std::span<const std::string> templates) {
   require(!labels.empty(), "no labels to choose from");
   require(!templates.empty(), "no templates to write the labels into");
   std::vector<std::string> prompts;
@@ -65,6 +64,13 @@ Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tok
   for (const std::string& label : labels) {
     for (const std::string& text : templates) prompts.push_back(fill_template(text, label));
   }
+  return prompts;
+}
+
+Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
+                           std::vector<std::string> labels, std::span<const std::string> templates,
+                           const pipeline::BatchDone& done) {
+  const std::vector<std::string> prompts = fill_templates(labels, templates);
   const std::vector<float> texts =
       pipeline::embed_texts(embedder, tokenizer, prompts, pipeline::OnBad::kFail, done).vectors;
   const auto dim = static_cast<size_t>(embedder.config().embed_dim);

@@ -20,6 +20,11 @@ namespace clipnext::eval {
 /// `text` with every `{}` and `{c}` replaced by the label. Throws Error if it holds neither.
 std::string fill_template(std::string_view text, std::string_view label);
 
+/// Every template filled with every label, labels outer: [labels * templates]. Throws Error if
+/// there are none of either.
+std::vector<std::string> fill_templates(std::span<const std::string> labels,
+                                        std::span<const std::string> templates);
+
 struct Prediction {
   int64_t label = 0;       // index into Classifier::labels
   float similarity = 0;    // cosine
