@@ -2,6 +2,8 @@
 #include "kernels/cpu.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdint>
 
@@ -49,6 +51,12 @@ Cpu detect_cpu() noexcept {
   cpu.amx_bf16 = amx && cpu.avx512_bf16 && all(amx_bits, kAmxTile | kAmxBf16);
   cpu.amx_int8 = amx && all(amx_bits, kAmxTile | kAmxInt8);
   return cpu;
+}
+
+bool request_amx() noexcept {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
 }  // namespace clipnext::kernels

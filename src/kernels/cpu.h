@@ -18,4 +18,8 @@ struct Cpu {
 /// Asks CPUID.
 Cpu detect_cpu() noexcept;
 
+/// Asks Linux for AMX's tiles, for this process and its threads; false if it refuses. Call only
+/// where the processor has them.
+bool request_amx() noexcept;
+
 }  // namespace clipnext::kernels

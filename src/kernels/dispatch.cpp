@@ -34,6 +34,10 @@ std::vector<Kernels> make_tables() {
     // Where it does not pay, the table before it stays the one to prefer and to build on.
     if (!tables.back().fast_bf16) std::swap(tables.back(), tables.end()[-2]);
   }
+  const bool wanted = cpu.amx_bf16 || cpu.amx_int8;
+  const bool granted = wanted && request_amx();
+  overlay(granted && cpu.amx_bf16, amx_bf16::install);
+  overlay(granted && cpu.amx_int8, amx_int8::install);
   return tables;
 }
 

@@ -118,7 +118,7 @@ TEST(ToBf16, RoundsToNearestEvenOnEveryIsa) {
                        -1.00390625F, 3.4e38F, kInf, -kInf,       1e-38F * 2};
   const std::vector<Bf16> expected{0,      0x8000, 0x3f80, 0x3f80, 0x3f82,
                                    0x3f81, 0xbf80, 0x7f80, 0x7f80, 0xff80};
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     std::vector<Bf16> y(x.size());
     kernels.to_bf16(x.data(), std::ssize(x), 1, std::ssize(x), y.data(), std::ssize(x));
     for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(y[i], expected[i]) << kernels.isa << i;
@@ -131,7 +131,7 @@ TEST(ToBf16, RoundsToNearestEvenOnEveryIsa) {
 TEST(ToBf16, MatchesRefAtEverySize) {
   for (const int64_t cols : {1, 7, 8, 9, 15, 16, 17, 33, 100}) {
     const auto x = normal(3 * cols, 1);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       Cells<Bf16> y(3 * cols);
       kernels.to_bf16(x.data(), cols, 3, cols, y.data(), cols);
       EXPECT_EQ(y.values(), rounded(x)) << kernels.isa << ' ' << cols;
@@ -144,7 +144,7 @@ TEST(PackNarrow, GivesTheSameLayoutOnEveryIsa) {
   for (const auto& [n, k] : std::vector<std::array<int64_t, 2>>{{1, 1}, {33, 70}, {64, 192}}) {
     const auto w = normal(n * k, 2);
     Packed expected(available()[0], w, n, k);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       Cells<Bf16> packed(packed_columns(n) * packed_depth<Bf16>(k));
       kernels.pack_bf16(w.data(), k, n, k, packed.aligned());
       for (int64_t j = 0; j < packed_columns(n); ++j) {
@@ -169,7 +169,7 @@ TEST(GemmBf16, MatchesRefOnEveryIsa) {
     const auto a = rounded(normal(s.m * s.k, 3));
     const auto w = normal(s.n * s.k, 4, 1 / std::sqrt(static_cast<float>(s.k)));
     const auto expected = multiply_bf16(available()[0], a, s.k, w, s);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       EXPECT_LT(error(multiply_bf16(kernels, a, s.k, w, s), expected), 8e-6)
           << kernels.isa << ' ' << s.m << ' ' << s.n << ' ' << s.k;
     }
@@ -193,7 +193,7 @@ TEST(GemmBf16, RowsAndColumnsMayBeSplit) {
   const auto a = rounded(normal(s.m * s.k, 7));
   const auto w = normal(s.n * s.k, 8);
   const auto bias = normal(s.n, 9);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     if (kernels.isa == std::string_view("ref")) continue;
     Cells<Bf16> packed(packed_columns(s.n) * packed_depth<Bf16>(s.k));
     kernels.pack_bf16(w.data(), s.k, s.n, s.k, packed.aligned());
@@ -225,7 +225,7 @@ TEST(GemmBf16, ResultsInBf16AreWithinItsAccuracy) {
   for (const Act act : {Act::kNone, Act::kGelu, Act::kQuickGelu, Act::kRelu}) {
     const Epilogue epilogue{.bias = bias.data(), .act = act};
     const auto expected = multiply_bf16(available()[0], a, s.k, w, s, epilogue);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       Cells<Bf16> packed(packed_columns(s.n) * packed_depth<Bf16>(s.k));
       kernels.pack_bf16(w.data(), s.k, s.n, s.k, packed.aligned());
       Cells<Bf16> c(s.m * s.n);
@@ -249,7 +249,7 @@ TEST(GemmBf16, ReadsNoMoreThanItsRowsAndWritesNoMoreThanItsColumns) {
     std::fill(a.begin() + i * lda + s.k, a.begin() + (i + 1) * lda, std::nanf(""));
   }
   const auto w = normal(s.n * s.k, 14);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const float y : multiply_bf16(kernels, rounded(a), lda, w, s)) {
       EXPECT_FALSE(std::isnan(y)) << kernels.isa;
     }
@@ -272,7 +272,7 @@ TEST(Quantize, IsTheSameOnEveryIsa) {
       Quantized expected(available()[0], x, 5, cols, levels);
       const auto narrow = rounded(x);
       Quantized expected_bf16(available()[0], widened(narrow), 5, cols, levels);
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         Quantized y(kernels, x, 5, cols, levels);
         EXPECT_EQ(y.q.values(), expected.q.values()) << kernels.isa << ' ' << cols;
         Cells<uint8_t> z(5 * cols);
@@ -293,7 +293,7 @@ TEST(Quantize, IsWithinAStepAndKeepsZeroExact) {
   const int64_t cols = 200;
   auto x = normal(cols, 16);
   x[5] = 0;
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const int32_t levels : {127, 255}) {
       Quantized y(kernels, x, 1, cols, levels);
       const auto q = y.q.values();
@@ -312,7 +312,7 @@ TEST(Quantize, ARowThatIsNotFiniteIsNan) {
     for (const int64_t at : {0, 16, 39}) {
       std::vector<float> x(80, 1.0F);
       x[static_cast<size_t>(at)] = bad;
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         Quantized y(kernels, x, 2, 40, 255);
         EXPECT_TRUE(std::isnan(y.scales[0].scale)) << kernels.isa;
         EXPECT_FALSE(std::isnan(y.scales[1].scale)) << kernels.isa;
@@ -327,7 +327,7 @@ TEST(GemmU8S8, IsExactOnEveryIsa) {
     const auto w = normal(s.n * s.k, 18);
     for (const int32_t levels : {127, 255}) {
       std::vector<float> expected;
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         if (kernels.u8_levels < levels) continue;
         const auto c = multiply_u8s8(kernels, a, w, s, levels);
         if (expected.empty()) expected = c;
@@ -341,7 +341,7 @@ TEST(GemmU8S8, TheLargestOperandsDoNotOverflow) {
   const Size s{3, 33, 700};
   std::vector<float> a(static_cast<size_t>(s.m * s.k), 1.0F), w(static_cast<size_t>(s.n * s.k), 1);
   std::fill(w.begin(), w.begin() + s.k, -1.0F);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto c = multiply_u8s8(kernels, a, w, s, kernels.u8_levels);
     for (size_t i = 0; i < c.size(); ++i) {
       EXPECT_NEAR(c[i], i % 33 == 0 ? -700 : 700, 1e-3) << kernels.isa;
@@ -355,7 +355,7 @@ TEST(GemmU8S8, IsCloseToTheProductOfTheNumbersThemselves) {
   const auto w = normal(s.n * s.k, 20, 1 / std::sqrt(static_cast<float>(s.k)));
   std::vector<float> expected(static_cast<size_t>(s.m * s.n));
   ref::gemm<float>(a.data(), s.k, w.data(), s.k, s.m, s.n, s.k, {}, expected.data(), s.n);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto c = multiply_u8s8(kernels, a, w, s, kernels.u8_levels);
     double squares = 0;
     for (size_t i = 0; i < c.size(); ++i) squares += std::pow(double{c[i]} - expected[i], 2);
@@ -370,7 +370,7 @@ TEST(GemmU8S8, RowsAndColumnsMayBeSplitAndEpiloguesMatchRef) {
   const auto bias = normal(s.n, 23);
   const auto scale = normal(s.n, 24);
   const auto residual = normal(s.m * s.n, 25);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const Act act : {Act::kNone, Act::kGelu}) {
       Epilogue epilogue{.bias = bias.data(),
                         .act = act,
@@ -417,7 +417,7 @@ TEST(LayerNormNarrow, IsLayerNormThenRounding) {
     const auto x = normal(3 * cols, 26);
     const auto gain = normal(cols, 27);
     const auto bias = normal(cols, 28);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       std::vector<float> y(x.size());
       kernels.layer_norm(x.data(), cols, gain.data(), bias.data(), 3, cols, 1e-6F, y.data(), cols);
       Cells<Bf16> narrow(3 * cols);

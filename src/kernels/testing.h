@@ -17,6 +17,9 @@
 
 namespace clipnext::kernels {
 
+/// available(), and kernels of other processors over emulated instructions; emulated_test.cpp.
+const std::vector<Kernels>& all_tables();
+
 /// count normal deviates; the same seed gives the same ones.
 inline std::vector<float> normal(int64_t count, uint32_t seed, float scale = 1) {
   std::mt19937 generator(seed);

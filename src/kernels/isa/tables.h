@@ -25,3 +25,11 @@ void install(Kernels& k) noexcept;
 /// Measured in some microseconds.
 bool pays() noexcept;
 }  // namespace clipnext::kernels::avx512_bf16
+
+namespace clipnext::kernels::amx_bf16 {
+void install(Kernels& k) noexcept;
+}
+
+namespace clipnext::kernels::amx_int8 {
+void install(Kernels& k) noexcept;
+}

@@ -113,10 +113,11 @@ static void fetch_rows(const T* c, int64_t ldc, int64_t rows) {
 
 /// a times packed weights. Type says what the operands are:
 ///   Element of a; kDepth, how many are summed before they are added; Sums, how they end (above);
-///   copy(a, lda, rows, depth, block), to rows kTileStride words apart, returns words of a row;
-///   panel(packed, j, k0, k) where columns from j and k from k0 on lie; stage(panel, depth, buffer)
-///   where the tiles read them;
-///   tile(rows, words, a, panel, from, to, next) as tile_f32.
+///   kRows of a tile, kSpareRows that it may read after those; kStaged, the size of stage's buffer;
+///   begin(), end() around a call; copy(a, lda, rows, depth, block), to rows kTileStride words
+///   apart, returns words of a row; panel(packed, j, k0, k) where columns from j and k from k0 on
+///   lie; stage(panel, depth, buffer) where the tiles read them; tile(rows, words, a, panel, from,
+///   to, next) as tile_f32.
 template <class Type, class T>
 static void multiply(const typename Type::Element* a, int64_t lda,
                      const typename Type::Packed* packed, int64_t m, int64_t n, int64_t k,
@@ -124,12 +125,13 @@ static void multiply(const typename Type::Element* a, int64_t lda,
   constexpr int64_t kTiles = kLanes == 16 ? 8 : 16;
   constexpr int64_t kGroupColumns = 8 * kTileColumns;
   constexpr int64_t kBlockRows = kTiles * Type::kRows;
-  alignas(64) float block[kBlockRows * kTileStride];
+  alignas(64) float block[(kBlockRows + Type::kSpareRows) * kTileStride];
   alignas(64) float sums[kBlockRows * kGroupColumns];  // by panel, then row
   alignas(64) float last_sums[Type::kRows * kTileColumns];
   alignas(64) float staged[Type::kStaged];
   Finish* const finish_tile = choose_finish<typename Type::Sums, T>(output.epilogue);
   const T* c = static_cast<const T*>(output.c);
+  Type::begin();
   const int64_t tiles = (m + Type::kRows - 1) / Type::kRows;
   const int64_t blocks = (tiles + kTiles - 1) / kTiles;
   for (int64_t i = 0; i < blocks; ++i) {
@@ -168,33 +170,39 @@ static void multiply(const typename Type::Element* a, int64_t lda,
       }
     }
   }
+  Type::end();
 }
 
-/// Part of a Type: weights that the tiles read where they lie, vectors of kLanes columns in panels
-/// of 16 words, for elements of which a word holds kPerWord.
-template <class T>
+/// Part of a Type: weights that the tiles read where they lie, in panels of 16 columns, of elements
+/// T; rows of a are padded with zeros to kWordUnit words.
+template <class T, int64_t kWordUnit = 1>
 struct PackedInWords {
   using Packed = T;
   static constexpr int64_t kPerWord = 4 / sizeof(T);
   static constexpr int64_t kDepth = kTileDepth * kPerWord;
   static constexpr int64_t kRows = kTileRows;
+  static constexpr int64_t kSpareRows = 0;
   static constexpr int64_t kStaged = 16;
 
+  static void begin() {}
+  static void end() {}
   static Panel panel(const T* packed, int64_t j, int64_t k0, int64_t k) {
     const int64_t depth = packed_depth<T>(k);
     const auto* at = reinterpret_cast<const float*>(packed + j * depth + k0 * 16);
     return {at, at + (kLanes == 16 ? 16 * depth / kPerWord : kLanes), 16};
   }
   static Panel stage(const Panel& panel, int64_t /*words*/, float* /*buffer*/) { return panel; }
-  static int64_t copy(const void* a, int64_t lda, int64_t rows, int64_t depth, float* block) {
-    const auto* bytes = static_cast<const char*>(a);
-    const int64_t size = depth * 4 / kPerWord;
-    for (int64_t r = 0; r < rows; ++r, bytes += lda * 4 / kPerWord) {
-      for (int64_t i = 0; i < size; i += 4 * kLanes) {
-        store(block + r * kTileStride + i / 4, load_bytes(bytes + i, size - i));
+  template <class Element>
+  static int64_t copy(const Element* a, int64_t lda, int64_t rows, int64_t depth, float* block) {
+    const int64_t words = round_up((depth + kPerWord - 1) / kPerWord, kWordUnit);
+    for (int64_t r = 0; r < rows; ++r, a += lda) {
+      for (int64_t i = 0; i < words; i += kLanes) {
+        const int64_t at = i * kPerWord;
+        const int64_t left = (depth - at) * static_cast<int64_t>(sizeof(T));
+        store(block + r * kTileStride + i, left > 0 ? load_bytes(a + at, left) : zero());
       }
     }
-    return (depth + kPerWord - 1) / kPerWord;
+    return words;
   }
 };
 

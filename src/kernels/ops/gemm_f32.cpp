@@ -10,7 +10,10 @@ struct F32Type {
   using Sums = PlainSums;
   static constexpr int64_t kDepth = kTileDepth;
   static constexpr int64_t kRows = kTileRows;
+  static constexpr int64_t kSpareRows = 0;
   static constexpr int64_t kStaged = 16;
+  static void begin() {}
+  static void end() {}
   static int64_t copy(const float* a, int64_t lda, int64_t rows, int64_t depth, float* block) {
     copy_to_tile(a, lda, rows, depth, block);
     return depth;
