@@ -15,6 +15,7 @@ void add_convert(CLI::App& app);
 void add_models(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_verify(CLI::App& app);
+void add_bench(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_version(CLI::App& app);
 

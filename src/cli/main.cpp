@@ -20,8 +20,9 @@ namespace {
 enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kInterrupted = 130 };
 
 constexpr std::array kCommands = {
-    add_classify, add_embed,  add_similarity, add_tokenize, add_preprocess, add_inspect,
-    add_convert,  add_models, add_profile,    add_verify,   add_demo,       add_version,
+    add_classify, add_embed,   add_similarity, add_tokenize, add_preprocess,
+    add_inspect,  add_convert, add_models,     add_profile,  add_verify,
+    add_bench,    add_demo,    add_version,
 };
 
 int complain(const std::string& message, ExitStatus status) {

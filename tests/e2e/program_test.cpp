@@ -4,9 +4,9 @@
 namespace clipnext::e2e {
 namespace {
 
-const std::vector<std::string> kCommands = {"classify",   "embed",   "similarity", "tokenize",
-                                            "preprocess", "inspect", "convert",    "models",
-                                            "profile",    "verify",  "demo",       "version"};
+const std::vector<std::string> kCommands = {
+    "classify", "embed",   "similarity", "tokenize", "preprocess", "inspect", "convert",
+    "models",   "profile", "verify",     "bench",    "demo",       "version"};
 
 TEST_F(Program, HelpListsEveryCommand) {
   const Outcome help = run({"--help"});
