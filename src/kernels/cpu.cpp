@@ -46,7 +46,7 @@ Cpu detect_cpu() noexcept {
   const uint32_t subleaves = eax;
   if (subleaves > 0 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0) {
     cpu.avx_vnni = cpu.avx2 && all(eax, kAvxVnni);
-    cpu.avx512_bf16 = cpu.avx512 && all(eax, kBf16);
+    cpu.avx512_bf16 = cpu.avx512_vnni && all(eax, kBf16);
   }
   cpu.amx_bf16 = amx && cpu.avx512_bf16 && all(amx_bits, kAmxTile | kAmxBf16);
   cpu.amx_int8 = amx && all(amx_bits, kAmxTile | kAmxInt8);

@@ -10,7 +10,7 @@ struct Cpu {
   bool avx512 = false;       // avx2 and AVX-512 F, BW, DQ, VL
   bool avx_vnni = false;     // with avx2
   bool avx512_vnni = false;  // with avx512
-  bool avx512_bf16 = false;  // with avx512
+  bool avx512_bf16 = false;  // with avx512_vnni
   bool amx_bf16 = false;     // AMX tiles, avx512 and avx512_bf16 with them
   bool amx_int8 = false;     // AMX tiles and avx512
 };

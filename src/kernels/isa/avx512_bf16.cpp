@@ -8,6 +8,7 @@ PackBf16Fn pack_bf16;
 LayerNormBf16Fn layer_norm_bf16;
 GemmBf16Fn gemm_bf16;
 GemmBf16ToBf16Fn gemm_bf16_to_bf16;
+GemmU8S8ToBf16Fn gemm_u8s8_to_bf16;
 
 void install(Kernels& k) noexcept {
   k.isa = "avx512_bf16";
@@ -16,6 +17,7 @@ void install(Kernels& k) noexcept {
   k.layer_norm_bf16 = layer_norm_bf16;
   k.gemm_bf16 = gemm_bf16;
   k.gemm_bf16_to_bf16 = gemm_bf16_to_bf16;
+  k.gemm_u8s8_to_bf16 = gemm_u8s8_to_bf16;
 }
 
 }  // namespace clipnext::kernels::avx512_bf16

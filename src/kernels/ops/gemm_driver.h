@@ -48,27 +48,39 @@ static inline f32v activate_as(f32v y, Act act, const Bf16* /*c*/) {
   return act == Act::kGelu ? gelu_bf16(y) : activate(y, act);
 }
 
+/// Columns [column, column + count) of a tile, count at most kLanes.
+template <class Values, class T, Act kAct, bool kReluAfter, bool kWhole>
+static void finish_columns(const float* sums, int64_t rows, int64_t count, const Output& output,
+                           int64_t row, int64_t column) {
+  const int64_t lanes = kWhole ? kLanes : count;  // so that whole vectors need no comparison
+  const Epilogue& e = output.epilogue;
+  const Values values(output, column);
+  const f32v bias = e.bias != nullptr ? load_first(e.bias + column, lanes) : zero();
+  const f32v scale = e.scale != nullptr ? load_first(e.scale + column, lanes) : set(1);
+  const bool scaled = e.scale != nullptr;
+  const int64_t ld_residual = e.ld_residual;
+  const float* residual = e.residual != nullptr ? e.residual + row * ld_residual + column : nullptr;
+  const int64_t ldc = output.ldc;
+  T* c = static_cast<T*>(output.c) + row * ldc + column;
+  for (int64_t r = 0; r < rows; ++r, c += ldc) {
+    const f32v sum = values.value(load(sums + r * kTileColumns), row + r);
+    f32v y = activate_as(add(sum, bias), kAct, c);
+    if (scaled) y = mul(y, scale);
+    if (residual != nullptr) y = add(y, load_first(residual + r * ld_residual, lanes));
+    if (kReluAfter) y = relu(y);
+    store_first(c, y, lanes);
+  }
+}
+
 /// act and relu_after are the same for the whole call: decided once, outside the loops.
 template <class Values, class T, Act kAct, bool kReluAfter>
 static void finish(const float* sums, int64_t rows, int64_t columns, const Output& output,
                    int64_t row, int64_t column) {
-  const Epilogue& e = output.epilogue;
-  T* c = static_cast<T*>(output.c) + row * output.ldc + column;
   for (int64_t j = 0; j < columns; j += kLanes) {
     const int64_t left = columns - j;
-    const Values values(output, column + j);
-    const f32v bias = e.bias != nullptr ? load_first(e.bias + column + j, left) : zero();
-    const f32v scale = e.scale != nullptr ? load_first(e.scale + column + j, left) : set(1);
-    for (int64_t r = 0; r < rows; ++r) {
-      const f32v sum = values.value(load(sums + r * kTileColumns + j), row + r);
-      f32v y = activate_as(add(sum, bias), kAct, c);
-      if (e.scale != nullptr) y = mul(y, scale);
-      if (e.residual != nullptr) {
-        y = add(y, load_first(e.residual + (row + r) * e.ld_residual + column + j, left));
-      }
-      if (kReluAfter) y = relu(y);
-      store_first(c + r * output.ldc + j, y, left);
-    }
+    const auto run = left >= kLanes ? finish_columns<Values, T, kAct, kReluAfter, true>
+                                    : finish_columns<Values, T, kAct, kReluAfter, false>;
+    run(sums + j, rows, left, output, row, column + j);
   }
 }
 

@@ -51,8 +51,8 @@ static inline f32v gelu(f32v z) {
   return fnma(t, half_erfc, max(zero(), z));
 }
 
-/// GELU for results in bf16: z (1/2 + z p(z^2)), held beyond 4.25. Error below 1.5e-4 where
-/// |gelu| < 1, 4e-5 of it above; NaN stays.
+/// GELU for results in bf16, z (1/2 + z p(z^2)), held beyond 4.25. Error below 2^-9 max(|y|, 1/8);
+/// -inf gives (nearly) 0, NaN stays.
 static inline f32v gelu_bf16(f32v z) {
   z = max(set(-4.25F), z);
   const f32v x = min(set(4.25F), z);
