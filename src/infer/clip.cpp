@@ -45,6 +45,11 @@ void Clip::embed_texts(const model::TokenRows& tokens, float* out, bool normaliz
   if (normalize) engine_.kernels.l2_normalize(out, tokens.size(), config_.embed_dim);
 }
 
+std::string Clip::text_identity() {
+  const std::lock_guard lock(mutex_);
+  return text_->identity(engine_);
+}
+
 void Clip::trace_images(const model::PixelBatch& pixels, float* out, const Trace& trace) {
   const std::lock_guard lock(mutex_);
   image_->embed(engine_, pixels, out, trace);

@@ -34,6 +34,7 @@ class Clip final : public model::Embedder {
   float logit_bias() const override { return logit_bias_; }
   void embed_images(const model::PixelBatch& pixels, float* out, bool normalize = true) override;
   void embed_texts(const model::TokenRows& tokens, float* out, bool normalize = true) override;
+  std::string text_identity() override;
 
   /// The tower as in embed_images, showing intermediate results. A batch is not divided, so keep
   /// it small.

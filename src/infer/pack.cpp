@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/checked.h"
+
 namespace clipnext::infer {
 namespace {
 
@@ -129,6 +131,15 @@ void fold_batch_norms(model::ResNetParams<Tensor>& p) {
 }
 
 }  // namespace
+
+std::span<const std::byte> packed_bytes(const Weight& weight, const model::ParamInfo& info,
+                                        const kernels::Kernels& kernels) {
+  if (info.role == Role::kEmbedding) return weight.table.data;
+  const int64_t panel = kernels.gemm_panel;
+  const int64_t floats = weight.n > 0 ? (weight.n + panel - 1) / panel * panel * weight.k
+                                      : checked_numel(info.shape, "parameter");
+  return std::as_bytes(std::span(weight.data(), static_cast<size_t>(floats)));
+}
 
 void fold_batch_norm(model::ConvNorm<Tensor>& conv) {
   std::vector<float> weight = weights::to_f32(conv.weight);

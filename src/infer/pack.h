@@ -1,7 +1,9 @@
 // A model's parameters in the layout the kernels read, made once at load.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/thread_pool.h"
 #include "infer/workspace.h"
@@ -29,6 +31,10 @@ using Params = model::ClipParams<Weight>;
 /// before them, in double, and their own leaves left empty.
 Params pack(const model::ClipConfig& config, model::ClipParams<weights::Tensor> tensors,
             const kernels::Kernels& kernels, ThreadPool& pool);
+
+/// All that `weight`, packed from the parameter `info`, holds.
+std::span<const std::byte> packed_bytes(const Weight& weight, const model::ParamInfo& info,
+                                        const kernels::Kernels& kernels);
 
 /// conv and batch norm as one convolution with bias: weight * gain / sqrt(var + eps), and
 /// bias - mean * gain / sqrt(var + eps).

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "infer/transformer.h"
@@ -19,6 +20,10 @@ class TextTower {
   /// none is padding. Throws Error for a longer row or an id outside the vocabulary.
   void embed(Engine& engine, std::span<const std::span<const int32_t>> rows, float* out,
              const Trace& trace);
+
+  /// What model::Embedder::text_identity says: a hash of the packed weights, and of the features of
+  /// one text, which change with any change of the arithmetic.
+  std::string identity(Engine& engine);
 
  private:
   void check(std::span<const std::span<const int32_t>> rows) const;

@@ -110,6 +110,30 @@ TEST(TextTower, ATraceShowsTheSameFeatures) {
   EXPECT_GT(shown, 6);
 }
 
+TEST(TextTower, ItsIdentityIsThatOfWeightsAndArithmetic) {
+  const auto config = testing::tiny_config("tiny_vit");
+  const std::string identity = Tower(config).clip.text_identity();
+  EXPECT_EQ(identity.size(), 32U);
+  EXPECT_EQ(Tower(config, 3).clip.text_identity(), identity);
+
+  auto other = config;
+  other.text.activation = model::Activation::kQuickGelu;
+  EXPECT_NE(Tower(other).clip.text_identity(), identity);
+  other = config;
+  other.text.heads = 2;
+  EXPECT_NE(Tower(other).clip.text_identity(), identity);
+
+  ThreadPool pool(1);
+  for (const char* name : {"token_embedding.weight", "transformer.resblocks.1.mlp.c_fc.weight",
+                           "transformer.resblocks.0.ln_2.bias", "text_projection"}) {
+    auto tensors = testing::synthetic_weights(config, pool);
+    auto values = weights::to_f32(tensors.at(name));
+    values.back() += 0.25F;
+    tensors.at(name) = weights::make_tensor(tensors.at(name).shape, values);
+    EXPECT_NE(Clip(config, tensors, pool).text_identity(), identity) << name;
+  }
+}
+
 TEST(TextTower, OneTokenIsAText) {
   expect_as_alone(testing::tiny_config("tiny_vit_quickgelu"), {{7}, {7}, {7, 8}, {7, 8, 9}, {9}});
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/config.h"
@@ -49,6 +50,10 @@ class Embedder {
   /// out [rows, embed_dim] as above. Throws Error if a row is longer than the context or an id is
   /// outside the vocabulary.
   virtual void embed_texts(const TokenRows& tokens, float* out, bool normalize = true) = 0;
+  /// Stands for all that embed_texts' bits depend on besides the tokens: weights, sizes,
+  /// arithmetic. Two embedders that say the same give the same vectors. Empty where that is not
+  /// known.
+  virtual std::string text_identity() { return {}; }
 };
 
 }  // namespace clipnext::model
