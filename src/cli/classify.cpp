@@ -62,7 +62,8 @@ void run(const Options& o) {
   const std::vector<std::string> templates = read_templates(o.labels);
   const std::vector<pipeline::ImageSource> sources = read_image_sources(o.images.paths);
   LoadedModel m(o.model, o.common.threads);
-  const eval::Classifier classifier = make_classifier(*m.clip, m.tokenizer, labels, templates);
+  const eval::Classifier classifier =
+      make_classifier(*m.clip, m.tokenizer, labels, templates, class_cache(o.labels));
 
   Progress progress("classify", static_cast<int64_t>(sources.size()), "images");
   const pipeline::Embedded embedded = pipeline::embed_images(

@@ -43,6 +43,9 @@ void add_label_options(CLI::App& command, LabelOptions& options) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--templates-file", options.templates_file,
                      "file with one template a line, - for standard input");
+  command.add_flag("--no-cache", options.no_cache,
+                   "compute the label vectors even if they are kept in $CLIPNEXT_CACHE (default "
+                   "~/.cache/clipnext), and do not keep them");
 }
 
 std::vector<std::string> read_labels(const LabelOptions& options) {
@@ -91,10 +94,16 @@ std::vector<std::string> read_templates(const LabelOptions& options) {
 
 eval::Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
                                  std::vector<std::string> labels,
-                                 const std::vector<std::string>& templates) {
+                                 const std::vector<std::string>& templates,
+                                 const eval::ClassCache& cache) {
   Progress progress("texts", static_cast<int64_t>(labels.size() * templates.size()), "texts");
-  return eval::make_classifier(embedder, tokenizer, std::move(labels), templates,
-                               [&](int64_t n) { progress.add(n); });
+  return eval::make_classifier(
+      embedder, tokenizer, std::move(labels), templates, [&](int64_t n) { progress.add(n); },
+      cache);
+}
+
+eval::ClassCache class_cache(const LabelOptions& options) {
+  return options.no_cache ? eval::ClassCache() : eval::ClassCache(eval::default_cache_folder());
 }
 
 std::vector<std::string> prediction_lines(const eval::Classifier& classifier,

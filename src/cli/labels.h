@@ -16,6 +16,7 @@ struct LabelOptions {
   std::string labels_file;
   std::vector<std::string> templates;
   std::string templates_file;
+  bool no_cache = false;
 };
 void add_label_options(CLI::App& command, LabelOptions& options);
 
@@ -28,7 +29,10 @@ std::vector<std::string> read_templates(const LabelOptions& options);
 /// eval::make_classifier with a progress line.
 eval::Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
                                  std::vector<std::string> labels,
-                                 const std::vector<std::string>& templates);
+                                 const std::vector<std::string>& templates,
+                                 const eval::ClassCache& cache = {});
+/// The user's cache, or with --no-cache none.
+eval::ClassCache class_cache(const LabelOptions& options);
 
 /// "   92.1%  cat", one for each prediction.
 std::vector<std::string> prediction_lines(const eval::Classifier& classifier,

@@ -34,6 +34,54 @@ std::vector<float> average_templates(std::span<const float> texts, size_t labels
   return vectors;
 }
 
+// Of the products with the tower's matrices, had the rows nothing in common.
+double text_flop(const model::TextConfig& text, const model::TokenRows& rows) {
+  int64_t positions = 0;
+  for (int64_t i = 0; i < rows.size(); ++i) positions += static_cast<int64_t>(rows.row(i).size());
+  const double block = 2.0 * static_cast<double>(text.width) *
+                       static_cast<double>(4 * text.width + 2 * text.mlp_width);
+  return static_cast<double>(positions * text.layers) * block;
+}
+
+// Of all that the class vectors follow from. What the labels and templates are called is not among
+// it, only their tokens.
+ContentHash class_key(const std::string& identity, const model::TokenRows& rows, size_t labels) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < rows.size(); ++i) {
+    const auto row = rows.row(i);
+    ids.push_back(-static_cast<int32_t>(row.size()));  // no id is negative
+    ids.insert(ids.end(), row.begin(), row.end());
+  }
+  ContentHash key = hash_text("clipnext class vectors 1 of " + std::to_string(labels));
+  key = hash_text(identity, key);
+  return hash_bytes(std::as_bytes(std::span(ids)), key);
+}
+
+std::vector<float> class_vectors(model::Embedder& embedder, const model::TokenRows& rows,
+                                 size_t labels, const pipeline::BatchDone& done) {
+  return average_templates(pipeline::embed_rows(embedder, rows, done), labels,
+                           static_cast<size_t>(rows.size()) / labels,
+                           static_cast<size_t>(embedder.config().embed_dim));
+}
+
+std::vector<float> cached_vectors(model::Embedder& embedder, const model::TokenRows& rows,
+                                  size_t labels, const pipeline::BatchDone& done,
+                                  const ClassCache& cache) {
+  std::string identity;
+  if (cache.wants(text_flop(embedder.config().text, rows))) identity = embedder.text_identity();
+  if (identity.empty()) return class_vectors(embedder, rows, labels, done);
+  const ContentHash key = class_key(identity, rows, labels);
+  const auto count = static_cast<int64_t>(labels);
+  const int64_t dim = embedder.config().embed_dim;
+  if (auto found = cache.find(key, count, dim)) {
+    if (done) done(rows.size());
+    return *std::move(found);
+  }
+  std::vector<float> vectors = class_vectors(embedder, rows, labels, done);
+  cache.keep(key, vectors, count, dim);
+  return vectors;
+}
+
 }  // namespace
 
 std::string fill_template(std::string_view text, std::string_view label) {
@@ -69,17 +117,17 @@ std::vector<std::string> fill_templates(std::span<const std::string> labels,
 
 Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
                            std::vector<std::string> labels, std::span<const std::string> templates,
-                           const pipeline::BatchDone& done) {
-  const std::vector<std::string> prompts = fill_templates(labels, templates);
-  const std::vector<float> texts =
-      pipeline::embed_texts(embedder, tokenizer, prompts, pipeline::OnBad::kFail, done).vectors;
-  const auto dim = static_cast<size_t>(embedder.config().embed_dim);
+                           const pipeline::BatchDone& done, const ClassCache& cache) {
+  const model::TokenRows rows =
+      pipeline::tokenize_texts(tokenizer, embedder.config().text.context_length,
+                               fill_templates(labels, templates))
+          .rows;
   Classifier classifier;
-  classifier.vectors = average_templates(texts, labels.size(), templates.size(), dim);
-  classifier.labels = std::move(labels);
   classifier.dim = embedder.config().embed_dim;
   classifier.scale = embedder.logit_scale();
   classifier.bias = embedder.logit_bias();
+  classifier.vectors = cached_vectors(embedder, rows, labels.size(), done, cache);
+  classifier.labels = std::move(labels);
   return classifier;
 }
 

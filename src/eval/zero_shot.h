@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "eval/class_cache.h"
 #include "model/embedder.h"
 #include "pipeline/embed_images.h"
 #include "text/tokenizer.h"
@@ -45,10 +46,11 @@ struct Classifier {
 };
 
 /// A label's vector is the mean of the unit vectors of its filled templates, made unit length
-/// again. Labels and templates may not be empty. `done` hears of the texts embedded.
+/// again. Labels and templates may not be empty. `done` hears of the texts embedded. The vectors
+/// are taken from `cache` if it has them, bit for bit the same, and left there if not.
 Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
                            std::vector<std::string> labels, std::span<const std::string> templates,
-                           const pipeline::BatchDone& done = {});
+                           const pipeline::BatchDone& done = {}, const ClassCache& cache = {});
 
 /// A labelled set of pictures in CLIP_benchmark's webdataset layout.
 struct LabelledImages {
