@@ -44,7 +44,7 @@ std::vector<Ceiling> measure_ceilings(const kernels::Kernels& kernels, ThreadPoo
                                       double seconds) {
   std::vector<Ceiling> ceilings;
   for (const CeilingLoop& loop : ceiling_loops()) {
-    if (!allowed(loop.isa, kernels) || !loop.supported()) continue;
+    if (!allowed(loop.isa, kernels)) continue;
     const Timing timing = time_repeats(
         seconds, [&] { pool.parallel_for(pool.size(), [&](int64_t) { loop.run(kRounds); }); });
     const double operations = loop.operations * static_cast<double>(kRounds) * pool.size();

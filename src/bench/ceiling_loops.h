@@ -10,14 +10,13 @@ namespace clipnext::bench {
 /// One such loop.
 struct CeilingLoop {
   const char* dtype;        // what it multiplies: "fp32", "bf16", "int8"
-  const char* instruction;  // "vfmadd, 512 bits"
-  const char* isa;          // the first table of kernels (kernels.h) whose processors may have it
-  bool (*supported)();      // whether this processor does
+  const char* instruction;  // "vfmadd (512 bits)"
+  const char* isa;          // the table of kernels (kernels.h) that brings it
   void (*run)(int64_t rounds);
   double operations;  // of one round; a multiply-add is two
 };
 
-/// Every loop there is; call `run` only where supported() says so.
+/// Every loop there is; call `run` only where kernels::available() has its table.
 std::span<const CeilingLoop> ceiling_loops();
 
 }  // namespace clipnext::bench
