@@ -1,5 +1,5 @@
 // Every op at shapes of real models, on one thread, for every instruction set this CPU has.
-// Names are op/shape/isa; GFLOP/s for products, GB/s (read and written once) for the rest.
+// Names are op/shape/isa; GFLOP/s or Gop/s for products, GB/s (read and written once) for the rest.
 //   kernels_bench --benchmark_filter=gemm --benchmark_repetitions=5
 #include <benchmark/benchmark.h>
 
@@ -17,6 +17,7 @@ namespace clipnext::bench {
 namespace {
 
 using kernels::Act;
+using kernels::Bf16;
 using kernels::Epilogue;
 using kernels::Kernels;
 
@@ -48,9 +49,9 @@ void set_rate(benchmark::State& state, const char* name, double per_iteration) {
 }
 
 void ceiling(benchmark::State& state, const Kernels& k) {
-  double flops = 0;
-  for (auto _ : state) flops = run_fma(k.isa, 1000000);
-  set_rate(state, "GFLOP/s", flops);
+  double operations = 0;
+  for (auto _ : state) operations = run_fma(k.isa, 1000000);
+  set_rate(state, "Gop/s", operations);
 }
 
 struct Product {
@@ -60,21 +61,109 @@ struct Product {
   bool block_end = false;  // scale and residual
 };
 
+Epilogue epilogue_of(const Product& p, const float* bias, const float* scale, const float* c) {
+  Epilogue epilogue{.bias = bias, .act = p.act};
+  if (p.block_end) {
+    epilogue.scale = scale;
+    epilogue.residual = c;
+    epilogue.ld_residual = p.n;
+  }
+  return epilogue;
+}
+
 void gemm(benchmark::State& state, const Kernels& kernels, const Product& p) {
   Buffer a(p.m * p.k), w(p.n * p.k), packed((p.n + kernels.gemm_panel) * p.k), c(p.m * p.n);
   Buffer bias(p.n), scale(p.n);
   kernels.pack_f32(w.data(), p.k, p.n, p.k, packed.data());
-  Epilogue epilogue{.bias = bias.data(), .act = p.act};
-  if (p.block_end) {
-    epilogue.scale = scale.data();
-    epilogue.residual = c.data();
-    epilogue.ld_residual = p.n;
-  }
+  const Epilogue epilogue = epilogue_of(p, bias.data(), scale.data(), c.data());
   for (auto _ : state) {
     kernels.gemm_f32(a.data(), p.k, packed.data(), p.m, p.n, p.k, epilogue, c.data(), p.n);
     benchmark::ClobberMemory();
   }
   set_rate(state, "GFLOP/s", 2.0 * static_cast<double>(p.m * p.n * p.k));
+}
+
+/// a [m, k] and w [n, k] in bf16; the hidden layer's product (with an activation) ends in bf16 too.
+void gemm_bf16(benchmark::State& state, const Kernels& kernels, const Product& p) {
+  Buffer a(p.m * p.k), w(p.n * p.k), c(p.m * p.n), bias(p.n), scale(p.n);
+  Buffer packed(kernels::packed_columns(p.n) * kernels::packed_depth<Bf16>(p.k) / 2);
+  std::vector<Bf16> x(static_cast<size_t>(p.m * p.k));
+  auto* weights = reinterpret_cast<Bf16*>(packed.data());
+  kernels.to_bf16(a.data(), p.k, p.m, p.k, x.data(), p.k);
+  kernels.pack_bf16(w.data(), p.k, p.n, p.k, weights);
+  const Epilogue epilogue = epilogue_of(p, bias.data(), scale.data(), c.data());
+  auto* narrow = reinterpret_cast<Bf16*>(c.data());
+  for (auto _ : state) {
+    if (p.act == Act::kNone) {
+      kernels.gemm_bf16(x.data(), p.k, weights, p.m, p.n, p.k, epilogue, c.data(), p.n);
+    } else {
+      kernels.gemm_bf16_to_bf16(x.data(), p.k, weights, p.m, p.n, p.k, epilogue, narrow, p.n);
+    }
+    benchmark::ClobberMemory();
+  }
+  set_rate(state, "GFLOP/s", 2.0 * static_cast<double>(p.m * p.n * p.k));
+}
+
+/// The same with 8-bit operands.
+void gemm_u8s8(benchmark::State& state, const Kernels& kernels, const Product& p) {
+  const int64_t columns = kernels::packed_columns(p.n);
+  Buffer a(p.m * p.k), w(p.n * p.k), c(p.m * p.n), bias(p.n), scale(p.n), scales(columns);
+  Buffer packed(columns * kernels::packed_depth<int8_t>(p.k) / 4);
+  std::vector<int32_t> sums(static_cast<size_t>(columns));
+  std::vector<uint8_t> x(static_cast<size_t>(p.m * p.k));
+  std::vector<kernels::RowScale> rows(static_cast<size_t>(p.m));
+  auto* values = reinterpret_cast<int8_t*>(packed.data());
+  kernels.quantize(a.data(), p.k, p.m, p.k, kernels.u8_levels, x.data(), p.k, rows.data());
+  kernels.pack_s8(w.data(), p.k, p.n, p.k, values, scales.data(), sums.data());
+  const kernels::S8Weights weights{values, scales.data(), sums.data()};
+  const Epilogue epilogue = epilogue_of(p, bias.data(), scale.data(), c.data());
+  auto* narrow = reinterpret_cast<Bf16*>(c.data());
+  for (auto _ : state) {
+    if (p.act == Act::kNone) {
+      kernels.gemm_u8s8(x.data(), p.k, rows.data(), weights, p.m, p.n, p.k, epilogue, c.data(),
+                        p.n);
+    } else {
+      kernels.gemm_u8s8_to_bf16(x.data(), p.k, rows.data(), weights, p.m, p.n, p.k, epilogue,
+                                narrow, p.n);
+    }
+    benchmark::ClobberMemory();
+  }
+  set_rate(state, "Gop/s", 2.0 * static_cast<double>(p.m * p.n * p.k));
+}
+
+void layer_norm_narrow(benchmark::State& state, const Kernels& kernels, int64_t rows, int64_t cols,
+                       bool to_8_bits) {
+  Buffer x(rows * cols), gain(cols), bias(cols);
+  std::vector<Bf16> y(static_cast<size_t>(rows * cols));
+  std::vector<kernels::RowScale> scales(static_cast<size_t>(rows));
+  auto* bytes = reinterpret_cast<uint8_t*>(y.data());
+  for (auto _ : state) {
+    if (to_8_bits) {
+      kernels.layer_norm_u8(x.data(), cols, gain.data(), bias.data(), rows, cols, 1e-6F,
+                            kernels.u8_levels, bytes, cols, scales.data());
+    } else {
+      kernels.layer_norm_bf16(x.data(), cols, gain.data(), bias.data(), rows, cols, 1e-6F, y.data(),
+                              cols);
+    }
+    benchmark::ClobberMemory();
+  }
+  set_rate(state, "GB/s", (to_8_bits ? 5.0 : 6.0) * static_cast<double>(rows * cols));
+}
+
+/// A hidden layer's rows, as many as stay in cache.
+void quantize_hidden(benchmark::State& state, const Kernels& kernels, int64_t cols) {
+  constexpr int64_t kRows = 64;
+  Buffer x(kRows * cols);
+  std::vector<Bf16> narrow(static_cast<size_t>(kRows * cols));
+  std::vector<uint8_t> y(narrow.size());
+  std::vector<kernels::RowScale> scales(kRows);
+  kernels.to_bf16(x.data(), cols, kRows, cols, narrow.data(), cols);
+  for (auto _ : state) {
+    kernels.quantize_bf16(narrow.data(), cols, kRows, cols, kernels.u8_levels, y.data(), cols,
+                          scales.data());
+    benchmark::ClobberMemory();
+  }
+  set_rate(state, "GB/s", 3.0 * static_cast<double>(kRows * cols));
 }
 
 void pack(benchmark::State& state, const Kernels& kernels, int64_t n, int64_t k) {
@@ -165,12 +254,21 @@ void add_all(const Kernels& k) {
     add("fma", "ceiling", k, [&k](auto& s) { ceiling(s, k); });
   }
   for (const Product& p : kProducts) add("gemm", p.name, k, [&](auto& s) { gemm(s, k, p); });
+  for (const Product& p : kProducts) {
+    add("gemm_bf16", p.name, k, [&](auto& s) { gemm_bf16(s, k, p); });
+    add("gemm_u8s8", p.name, k, [&](auto& s) { gemm_u8s8(s, k, p); });
+  }
   add("pack", "1536x6144", k, [&k](auto& s) { pack(s, k, 1536, 6144); });
   for (const int64_t i : {0, 1, 2, 3}) {
     const int64_t side = 80 >> i;
     const int64_t c = int64_t{192} << i;
     const std::string stage = "convnext_large_s" + std::to_string(i);
     add("layer_norm", stage, k, [&k, side, c](auto& s) { layer_norm(s, k, side * side, c); });
+    add("layer_norm_bf16", stage, k,
+        [&k, side, c](auto& s) { layer_norm_narrow(s, k, side * side, c, false); });
+    add("layer_norm_u8", stage, k,
+        [&k, side, c](auto& s) { layer_norm_narrow(s, k, side * side, c, true); });
+    add("quantize_bf16", stage, k, [&k, c](auto& s) { quantize_hidden(s, k, 4 * c); });
     add("depthwise_conv7", stage, k, [&k, side, c](auto& s) { depthwise(s, k, side, c); });
   }
   add("depthwise_conv7", "convnext_base_s3", k, [&k](auto& s) { depthwise(s, k, 10, 1024); });
