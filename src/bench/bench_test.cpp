@@ -45,9 +45,10 @@ TEST(OpShapes, ConvNextLargeIsTheTableOfItsBlocks) {
   EXPECT_TRUE(found);
 }
 
-TEST(Ops, EveryKindRunsOnEveryIsa) {
+TEST(Ops, EveryKindRunsInEveryTypeOnEveryIsa) {
   const OpShape shapes[] = {
       {.op = Op::kProduct, .m = 5, .n = 33, .k = 17, .residual = true},
+      {.op = Op::kProduct, .m = 5, .n = 33, .k = 17, .act = kernels::Act::kGelu},
       {.op = Op::kDepthwise, .m = 4, .n = 3, .k = 24},
       {.op = Op::kLayerNorm, .m = 3, .n = 40},
       {.op = Op::kAttention, .m = 9, .n = 16, .causal = true},
@@ -55,8 +56,10 @@ TEST(Ops, EveryKindRunsOnEveryIsa) {
   };
   for (const kernels::Kernels& table : kernels::available()) {
     for (const OpShape& shape : shapes) {
-      const Timing timing = time_op(table, shape, 0);
-      EXPECT_GT(timing.minimum, 0) << table.isa << " " << op_name(shape.op);
+      for (const char* dtype : {"fp32", "bf16", "int8"}) {
+        const Timing timing = time_op(table, shape, dtype, 0);
+        EXPECT_GT(timing.minimum, 0) << table.isa << " " << op_name(shape.op) << " " << dtype;
+      }
     }
   }
 }

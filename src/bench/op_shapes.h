@@ -30,7 +30,7 @@ struct OpShape {
 /// Operations of one run as model/profile.h counts them: a multiply-add is two, attention a full
 /// square, norms and activations nothing.
 double flops(const OpShape& shape);
-/// Bytes that a layer norm or mean reads and writes in one run; 0 for the others.
+/// Bytes that a layer norm (in fp32) or mean reads and writes in one run; 0 for the others.
 double bytes(const OpShape& shape);
 
 /// For one picture of the config's size: the flops add up to model::profile's.

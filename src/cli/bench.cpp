@@ -70,11 +70,9 @@ Source open_source(const Options& o) {
   return {std::move(model.config), std::move(model.checkpoint.tensors), std::move(model.name)};
 }
 
-std::string compute_type(const std::string& dtype) {
-  require(dtype == "auto" || dtype == "fp32", "--dtype ", dtype,
-          ": this version computes in fp32 only");
-  return "fp32";
-}
+std::string compute_type(const std::string& dtype) { return dtype == "auto" ? "fp32" : dtype; }
+
+constexpr const char* kFp32Only = ": towers compute in fp32 only; kernels alone can be timed in it";
 
 // ---- numbers ----
 
@@ -137,6 +135,7 @@ double measure_ceiling(ThreadPool& pool, const std::string& dtype, double min_ti
 
 void run_one(const Options& o) {
   const std::string dtype = compute_type(o.dtype);
+  require(dtype == "fp32", "--dtype ", dtype, kFp32Only);
   catch_interrupts();
   Source source = open_source(o);
   ThreadPool pool(o.common.threads);
@@ -235,41 +234,46 @@ class Suite {
     }
   }
 
-  double ceiling(int threads) const {
+  double ceiling(int threads, std::string_view dtype) const {
     std::vector<bench::Ceiling> of_threads;
     for (const bench::Ceiling& c : ceilings_) {
       if (c.threads == threads) of_threads.push_back(c);
     }
-    return bench::ceiling_of(of_threads, dtype_);
+    return bench::ceiling_of(of_threads, dtype);
   }
 
   // Kernels run on one thread: their ceiling is needed even where only others were asked for.
   void kernels(const model::ClipConfig& config) {
     if (interrupted()) return;
-    ThreadPool one(1);
-    const double seconds = std::min(o_.min_time, 0.3);
-    double flop_ceiling = ceiling(1);
-    if (flop_ceiling <= 0) flop_ceiling = measure_ceiling(one, dtype_, seconds);
-    if (bandwidth_ <= 0) bandwidth_ = bench::measure_read_bandwidth(one, seconds);
+    if (bandwidth_ <= 0) {
+      ThreadPool one(1);
+      const double seconds = std::min(o_.min_time, 0.3);
+      for (bench::Ceiling& c :
+           bench::measure_ceilings(clipnext::kernels::kernels(), one, seconds)) {
+        ceilings_.push_back(std::move(c));
+      }
+      bandwidth_ = bench::measure_read_bandwidth(one, seconds);
+    }
     text(
         "\nkernels, 1 thread                         shape  runs  ms per item     Gop/s   "
         "ceiling\n");
     json_["kernels"] = OrderedJson::array();
-    kernels("image", bench::image_ops(config), flop_ceiling);
-    kernels("text", bench::text_ops(config), flop_ceiling);
+    kernels("image", bench::image_ops(config));
+    kernels("text", bench::text_ops(config));
   }
 
-  void kernels(const char* tower, const std::vector<bench::OpShape>& shapes, double flop_ceiling) {
+  void kernels(const char* tower, const std::vector<bench::OpShape>& shapes) {
     Progress progress(std::string("kernels of the ") + tower + " tower",
                       static_cast<int64_t>(shapes.size()), "kernels", !o_.common.json);
     for (const bench::OpShape& s : shapes) {
       if (interrupted()) return;
       const bench::Timing timing =
-          bench::time_op(clipnext::kernels::kernels(), s, std::min(o_.min_time, 0.3));
+          bench::time_op(clipnext::kernels::kernels(), s, dtype_, std::min(o_.min_time, 0.3));
       progress.add();
+      const std::string_view dtype = bench::op_dtype(s.op, dtype_);
       const bool counts_bytes = bench::flops(s) <= 0;
       const double rate = (counts_bytes ? bench::bytes(s) : bench::flops(s)) / timing.minimum;
-      const double of = share(rate, counts_bytes ? bandwidth_ : flop_ceiling);
+      const double of = share(rate, counts_bytes ? bandwidth_ : ceiling(1, dtype));
       const double per_item = timing.minimum * static_cast<double>(s.count);
       text(fit(std::string(tower) + " " + s.part, 26) + format("  %-15s", bench::op_name(s.op)) +
            fit(shape_text(s), 15, true) +
@@ -280,6 +284,7 @@ class Suite {
           {{"tower", tower},
            {"part", s.part},
            {"op", bench::op_name(s.op)},
+           {"dtype", dtype},
            {"shape", shape_text(s)},
            {"runs_per_item", s.count},
            {"seconds", number(timing.minimum)},
@@ -297,6 +302,7 @@ class Suite {
 
   void towers(const Source& source, const std::vector<int>& counts) {
     if (interrupted()) return;
+    if (dtype_ != "fp32") return note("--dtype " + dtype_ + kFp32Only);
     text(std::string("\n") + kTowerHead);
     json_["towers"] = OrderedJson::array();
     Progress progress("towers", static_cast<int64_t>(counts.size() * std::size(kBatches) * 2),
@@ -312,7 +318,7 @@ class Suite {
                             .batch = batch,
                             .threads = threads,
                             .flops = bench::tower_flops(source.config, tower),
-                            .ceiling = ceiling(threads)};
+                            .ceiling = ceiling(threads, dtype_)};
           const bench::Timing timing = bench::TowerRun(clip, tower, batch).time(o_.min_time);
           progress.add();
           text(row(c, timing));
