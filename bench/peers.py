@@ -31,6 +31,7 @@ PEERS = {
     "int8": ["onnxruntime", "openvino"],
 }
 CALIBRATION_ITEMS = 16
+WARM_RUNS = 3
 REST = 0.25  # seconds between turns, for threads that spin a while after their work
 
 
@@ -243,7 +244,8 @@ def work(options):
         batch = request["batch"]
         if prepared != batch:
             peer.prepare(batch)
-            peer.run()
+            for _ in range(WARM_RUNS):
+                peer.run()
             prepared = batch
         if request.get("cosine"):
             answer = {"cosine": cosine(peer.run(), peer.run_fp32())}
