@@ -15,7 +15,12 @@
 namespace clipnext::kernels {
 namespace {
 
-std::vector<Kernels> make_tables() {
+struct Tables {
+  std::vector<Kernels> list;
+  bool amx_refused = false;
+};
+
+Tables make_tables() {
   const Cpu cpu = detect_cpu();
   std::vector<Kernels> tables{ref::table()};
   const auto overlay = [&tables](bool supported, void (*install)(Kernels&) noexcept) {
@@ -38,14 +43,22 @@ std::vector<Kernels> make_tables() {
   const bool granted = wanted && request_amx();
   overlay(granted && cpu.amx_bf16, amx_bf16::install);
   overlay(granted && cpu.amx_int8, amx_int8::install);
+  return {std::move(tables), wanted && !granted};
+}
+
+const Tables& tables_of_this_cpu() {
+  static const Tables tables = make_tables();
   return tables;
 }
 
 }  // namespace
 
-std::span<const Kernels> available() {
-  static const std::vector<Kernels> tables = make_tables();
-  return tables;
+std::span<const Kernels> available() { return tables_of_this_cpu().list; }
+
+std::string_view notice() {
+  return tables_of_this_cpu().amx_refused ? "the operating system refuses AMX's tiles "
+                                            "(arch_prctl); the next best kernels are used"
+                                          : "";
 }
 
 const Kernels& choose(std::string_view isa) {

@@ -209,4 +209,7 @@ const Kernels& choose(std::string_view isa);
 /// Every table this CPU can run, `ref` first, in increasing order of preference.
 std::span<const Kernels> available();
 
+/// Why better kernels that the processor has are not used, for a program to say once; mostly empty.
+std::string_view notice();
+
 }  // namespace clipnext::kernels
