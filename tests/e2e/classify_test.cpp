@@ -41,6 +41,16 @@ TEST_F(Program, ClassifyProbabilitiesAreTheSoftmaxOfScaledSimilarities) {
   EXPECT_NEAR(p[0]["probability"].get<double>(), 1 / (1 + std::exp(-scale * gap)), 1e-4);
 }
 
+TEST_F(Program, ClassifyKnowsImageNetsNames) {
+  const Json json = run({"classify", picture("taxi"), "--labels", "@imagenet", "--json"}).json();
+  EXPECT_EQ(json["labels"].size(), 1000U);
+  EXPECT_EQ(json["labels"][0], "tench");
+  const Json most =
+      run({"classify", picture("taxi"), "--labels", "taxi", "--template", "@imagenet", "--json"})
+          .json();
+  EXPECT_EQ(most["templates"].size(), 80U);
+}
+
 TEST_F(Program, ClassifyPrintsLabelsAndProbabilitiesAsText) {
   const Outcome outcome = run({"classify", picture("taxi"), "--labels", kLabels, "--top", "2"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
