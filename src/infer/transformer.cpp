@@ -36,13 +36,14 @@ void Transformer::run(Engine& engine, std::span<const int64_t> offsets, float* x
              .fc1_bias = p.fc_bias,
              .act = kernel_act(options_.activation),
              .fc2 = p.proj_weight,
-             .fc2_bias = p.proj_bias},
+             .fc2_bias = p.proj_bias,
+             .scale = p.gamma_2.data()},
             y, rows, x);
     if (trace) trace(at, x, {rows, w});
   }
 }
 
-/// x += out_proj(attention(in_proj(y))), y in y_.
+/// x += gamma_1 * out_proj(attention(in_proj(y))), y in y_; without layer scale gamma_1 is null.
 void Transformer::attend(Engine& engine, const model::TransformerBlock<Weight>& p,
                          std::span<const int64_t> offsets, float* x) {
   const int64_t rows = offsets.back();
@@ -63,8 +64,10 @@ void Transformer::attend(Engine& engine, const model::TransformerBlock<Weight>& 
     engine.kernels.attention(q, q + w, q + 2 * w, 3 * w, t, t, d, options_.causal, scratch.data(),
                              y + begin * w + column, w);
   });
-  linear(engine, y, w, rows, p.out_proj_weight,
-         {.bias = p.out_proj_bias.data(), .residual = x, .ld_residual = w}, x, w);
+  linear(
+      engine, y, w, rows, p.out_proj_weight,
+      {.bias = p.out_proj_bias.data(), .scale = p.gamma_1.data(), .residual = x, .ld_residual = w},
+      x, w);
 }
 
 }  // namespace clipnext::infer

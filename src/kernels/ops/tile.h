@@ -7,7 +7,7 @@ namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
 constexpr int64_t kTileRows = kLanes == 16 ? 14 : 6;  // 28 of 32, 12 of 16 registers hold sums
 constexpr int64_t kTileColumns = 2 * kLanes;
-constexpr int64_t kTileDepth = 256;               // products that are summed before they are added
+constexpr int64_t kTileDepth = 64;                // products that are summed before they are added
 constexpr int64_t kTileStride = kTileDepth + 16;  // so that rows do not share a cache set
 
 /// a [rows, depth] in rows kTileStride apart times b [depth, kTileColumns], 0 < rows <= kTileRows,
