@@ -2,7 +2,8 @@
 """Makes tests/data/parity/{variants.json,tiny_dump.npz} from open_clip and timm (./dev oracle).
 
 Weights are not stored: they follow from each tensor's name (tests/parity/synthetic.h has the same
-rule). variants.json: features of timm's ConvNeXt variants behind open_clip's adapters, float64.
+rule). variants.json: features of timm's ConvNeXt variants behind open_clip's adapters, and of a ViT
+with layer scale, float64.
 tiny_dump.npz: every layer of a small model with a vocabulary of 64, by tools/dump_reference.py.
 tests/data/parity/golden.txt is not made here: it came with the model's specification.
 """
@@ -75,20 +76,28 @@ def tiny_convnext(drop_path_rate=0.0, **_):
     return model
 
 
-def make_variants():
-    cases = []
+def variants():
+    """Name, embed_dim and vision_cfg of each case."""
     for timm_name, proj, bias, size in (
             ("convnext_atto", "mlp", False, [64, 64]), ("convnext_femto_ols", "linear", True, [96, 72]),
             ("convnext_nano_ols", "linear", False, [65, 81]), ("convnext_tiny_hnf", "mlp", True, [64, 64]),
             ("convnext_tiny", "none", False, [64, 64]), ("convnext_large_mlp", "linear", False, [64, 64])):
-        embed_dim = 768 if proj == "none" else 24
-        vision = {"timm_model_name": timm_name, "timm_pool": "avg" if proj == "none" else "", "timm_proj": proj, "timm_proj_bias": bias,
-                  "image_size": size}
+        yield timm_name, 768 if proj == "none" else 24, {
+            "timm_model_name": timm_name, "timm_pool": "avg" if proj == "none" else "",
+            "timm_proj": proj, "timm_proj_bias": bias, "image_size": size}
+    yield "vit_layer_scale", 24, {"layers": 2, "width": 32, "head_width": 16, "patch_size": 16,
+                                  "image_size": [64, 48], "ls_init_value": 1e-4}
+
+
+def make_variants():
+    cases = []
+    for name, embed_dim, vision in variants():
         model = build(embed_dim, vision, TEXT).double()
-        pixels = dump_reference.pattern(*size)[None]
+        pixels = dump_reference.pattern(*vision["image_size"])[None]
         with torch.no_grad():
             features = model.encode_image(dump_reference.to_input(pixels, MEAN, STD).double())[0]
-        cases.append({"model_cfg": {"embed_dim": embed_dim, "vision_cfg": vision, "text_cfg": TEXT},
+        cases.append({"name": name,
+                      "model_cfg": {"embed_dim": embed_dim, "vision_cfg": vision, "text_cfg": TEXT},
                       "tensors": len(model.state_dict()),
                       "features": [float(f"{v:.9g}") for v in features[:24].tolist()],
                       "norm": float(f"{features.norm().item():.9g}")})

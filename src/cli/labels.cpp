@@ -109,6 +109,7 @@ eval::ClassCache class_cache(const LabelOptions& options) {
 std::vector<std::string> prediction_lines(const eval::Classifier& classifier,
                                           const std::vector<eval::Prediction>& predictions) {
   std::vector<std::string> lines;
+  lines.reserve(predictions.size());
   for (const eval::Prediction& p : predictions) {
     lines.push_back(format("%6.1f%%  %s", 100 * p.probability,
                            classifier.labels[static_cast<size_t>(p.label)].c_str()));

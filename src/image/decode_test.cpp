@@ -65,10 +65,10 @@ TEST(Decode, IsPreprocessedToTheReferencesBytes) {
 }
 
 TEST(Decode, GivesTheSameFromManyThreads) {
-  std::vector<std::thread> threads;
+  std::vector<std::thread> threads(4);
   std::atomic<int> wrong{0};
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&] {
+  for (std::thread& thread : threads) {
+    thread = std::thread([&] {
       for (const Json& file : expected().at("files")) {
         const Image image = decode_fixture(file.at("file").get<std::string>());
         if (crc_of(image) != file.at("crc").get<uint32_t>()) ++wrong;

@@ -449,7 +449,7 @@ TEST(Preprocess, CropThenResizeEqualsRandomResizedCropsGeometry) {
   crop.data.clear();
   for (size_t y = 37; y < 37 + 288; ++y) {
     const auto row = whole.data.begin() + static_cast<ptrdiff_t>(3 * (y * 640 + 101));
-    crop.data.insert(crop.data.end(), row, row + 3 * 411);
+    crop.data.insert(crop.data.end(), row, row + ptrdiff_t{3} * 411);
   }
   EXPECT_EQ(crc_of(resize(crop, 320, 320, Filter::kBicubic)), 0x023f5cbbu);
   EXPECT_EQ(crc_of(resize(crop, 320, 320, Filter::kBilinear)), 0x4b61da58u);

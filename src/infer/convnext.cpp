@@ -111,7 +111,7 @@ void ConvNextTower::block(Engine& engine, const Map& map, const model::ConvNextB
   };
 
   // Several tasks a thread; each reads three rows above and below its own, so not too thin.
-  const int64_t wanted = (engine.pool.size() * 4 + map.n - 1) / map.n;
+  const int64_t wanted = (engine.pool.size() * int64_t{4} + map.n - 1) / map.n;
   const Pieces bands{map.h, std::clamp<int64_t>(map.h / 2, 1, wanted)};
   engine.pool.parallel_for(map.n * bands.parts, [&](int64_t i) {
     const int64_t first = i / bands.parts * picture;

@@ -71,7 +71,7 @@ void convolve(Engine& engine, int64_t rows, const Weight& w, const kernels::Epil
   ScratchPool::Lease patches(engine.scratch, (rows < slab ? rows : slab) * w.k);
   for (int64_t begin = 0; begin < rows; begin += slab) {
     const int64_t count = rows - begin < slab ? rows - begin : slab;
-    const Pieces pieces{count, engine.pool.size() * 4};
+    const Pieces pieces{count, engine.pool.size() * int64_t{4}};
     engine.pool.parallel_for(pieces.parts, [&](int64_t i) {
       if (pieces.begin(i) == pieces.end(i)) return;
       gather(begin + pieces.begin(i), begin + pieces.end(i),

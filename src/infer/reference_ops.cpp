@@ -162,10 +162,10 @@ void transform(ThreadPool& pool, Map& x, const std::vector<model::TransformerBlo
       }
     }
     const Map attended = attention(pool, parts[0], parts[1], parts[2], heads, causal);
-    add(x, linear(pool, attended, p.out_proj_weight, p.out_proj_bias));
+    add(x, linear(pool, attended, p.out_proj_weight, p.out_proj_bias), p.gamma_1);
     const Map hidden =
         linear(pool, layer_norm(x, p.ln_2, kEps), p.fc_weight, p.fc_bias, kernel_act(activation));
-    add(x, linear(pool, hidden, p.proj_weight, p.proj_bias));
+    add(x, linear(pool, hidden, p.proj_weight, p.proj_bias), p.gamma_2);
   }
 }
 

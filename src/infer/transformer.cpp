@@ -49,14 +49,16 @@ void Transformer::run(Engine& engine, std::span<const Sequence> sequences, float
   take_pooled(sequences, x, out);
 }
 
-/// x += out_proj(y).
+/// x += gamma_1 * out_proj(y); without layer scale gamma_1 is null.
 void Transformer::project(Engine& engine, const Block& p, const float* y, int64_t rows, float* x) {
   const int64_t w = options_.width;
-  linear(engine, y, w, rows, p.out_proj_weight,
-         {.bias = p.out_proj_bias.data(), .residual = x, .ld_residual = w}, x, w);
+  linear(
+      engine, y, w, rows, p.out_proj_weight,
+      {.bias = p.out_proj_bias.data(), .scale = p.gamma_1.data(), .residual = x, .ld_residual = w},
+      x, w);
 }
 
-/// x += mlp(y).
+/// x += gamma_2 * mlp(y).
 void Transformer::feed_forward(Engine& engine, const Block& p, const float* y, int64_t rows,
                                float* x) {
   add_mlp(engine,
@@ -64,7 +66,8 @@ void Transformer::feed_forward(Engine& engine, const Block& p, const float* y, i
            .fc1_bias = p.fc_bias,
            .act = kernel_act(options_.activation),
            .fc2 = p.proj_weight,
-           .fc2_bias = p.proj_bias},
+           .fc2_bias = p.proj_bias,
+           .scale = p.gamma_2.data()},
           y, rows, x);
 }
 

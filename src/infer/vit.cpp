@@ -56,7 +56,7 @@ void VitTower::embed_patches(Engine& engine, const model::PixelBatch& batch) {
   const int64_t tokens = grid + 1;
   const int64_t k = params_.conv1_weight.k;
   float* patches = patches_.ensure(batch.n * grid * k);
-  const Pieces pieces{batch.n * grid, engine.pool.size() * 4};
+  const Pieces pieces{batch.n * grid, engine.pool.size() * int64_t{4}};
   engine.pool.parallel_for(pieces.parts, [&](int64_t i) {
     gather_pixels(batch, table_, window, pieces.begin(i), pieces.end(i),
                   patches + pieces.begin(i) * k);

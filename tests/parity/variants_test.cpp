@@ -1,4 +1,5 @@
-// timm's ConvNeXt variants behind open_clip's adapters equal stored float64 features.
+// timm's ConvNeXt variants behind open_clip's adapters, and a ViT with layer scale, equal stored
+// float64 features.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -20,14 +21,12 @@ Json read_cases() {
   return parse_json(read_file(path), path).at("cases");
 }
 
-void expect_variant(const std::string& timm_name) {
+void expect_variant(const std::string& name) {
   int found = 0;
   for (const Json& stored : read_cases()) {
-    const Json& vision = stored.at("model_cfg").at("vision_cfg");
-    if (vision.at("timm_model_name") != timm_name) continue;
+    if (stored.at("name") != name) continue;
     ++found;
-    const auto config =
-        model::parse_model_config(stored.at("model_cfg"), timm_name, "variants.json");
+    const auto config = model::parse_model_config(stored.at("model_cfg"), name, "variants.json");
     ThreadPool pool;
     const auto tensors = testing::synthetic_weights(config, pool);
     EXPECT_EQ(tensors.size(), stored.at("tensors").get<size_t>());
@@ -42,7 +41,7 @@ void expect_variant(const std::string& timm_name) {
     const double norm = std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
     EXPECT_NEAR(norm, stored.at("norm").get<double>(), kTolerance);
   }
-  EXPECT_EQ(found, 1) << timm_name;
+  EXPECT_EQ(found, 1) << name;
 }
 
 TEST(TimmVariants, AttoWithMlpHeadEqualsStoredFeatures) { expect_variant("convnext_atto"); }
@@ -50,6 +49,7 @@ TEST(TimmVariants, TieredStemEqualsStoredFeatures) { expect_variant("convnext_fe
 TEST(TimmVariants, OverlappingStemEqualsStoredFeatures) { expect_variant("convnext_nano_ols"); }
 TEST(TimmVariants, HeadNormFirstEqualsStoredFeatures) { expect_variant("convnext_tiny_hnf"); }
 TEST(TimmVariants, NoHeadEqualsStoredFeatures) { expect_variant("convnext_tiny"); }
+TEST(VitVariants, LayerScaleEqualsStoredFeatures) { expect_variant("vit_layer_scale"); }
 TEST(SlowTimmVariants, PreLogitsEqualStoredFeatures) { expect_variant("convnext_large_mlp"); }
 
 }  // namespace
