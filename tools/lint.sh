@@ -7,7 +7,7 @@ build=${1:-build/clang}
 shift || true
 files=("$@")
 [ ${#files[@]} -gt 0 ] || mapfile -t files < <(git ls-files -co --exclude-standard 'src/*.cpp' | grep -v '_test\.cpp$')
-printf '%s\n' "${files[@]}" | xargs -n 4 -P "$(nproc)" clang-tidy-14 --quiet -p "$build" 2>&1 |
-  grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -header-filter|^$' || true
-# grep's exit status hides xargs': PIPESTATUS belongs to the pipeline above.
-exit "${PIPESTATUS[1]}"
+status=0
+output=$(printf '%s\n' "${files[@]}" | xargs -n 4 -P "$(nproc)" clang-tidy-14 --quiet -p "$build" 2>&1) || status=1
+grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -header-filter|^$' <<<"$output" || true
+exit $status

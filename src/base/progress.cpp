@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace clipnext {
@@ -21,7 +22,7 @@ std::string bar(double share) {
 }  // namespace
 
 std::string format_duration(double duration) {
-  const auto total = static_cast<int64_t>(std::max(duration, 0.0) + 0.5);
+  const auto total = static_cast<int64_t>(std::llround(std::max(duration, 0.0)));
   char text[48];
   if (total >= 3600) {
     std::snprintf(text, sizeof text, "%ldh%02ldm", static_cast<long>(total / 3600),

@@ -27,8 +27,9 @@ std::vector<Window> cubic_windows(int64_t in, int64_t out) {
   std::vector<Window> windows(static_cast<size_t>(out));
   for (int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const auto begin = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
-    const auto end = std::min(in, static_cast<int64_t>(centre + support + 0.5));
+    const auto begin =
+        std::max<int64_t>(0, static_cast<int64_t>(std::floor(centre - support + 0.5)));
+    const auto end = std::min(in, static_cast<int64_t>(std::floor(centre + support + 0.5)));
     Window& window = windows[static_cast<size_t>(i)];
     window.begin = begin;
     double sum = 0;
