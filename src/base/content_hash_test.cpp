@@ -48,7 +48,9 @@ TEST(ContentHash, OfManyBytesDependsOnAllButNotOnThreads) {
   }
 }
 
-TEST(ContentHash, IsTheSameTomorrow) { EXPECT_EQ(hash_text("clipnext").hex(), "ca17252c2723f84c675902081210f4af"); }
+TEST(ContentHash, IsTheSameTomorrow) {
+  EXPECT_EQ(hash_text("clipnext").hex(), "ca17252c2723f84c675902081210f4af");
+}
 
 }  // namespace
 }  // namespace clipnext
