@@ -38,7 +38,7 @@ static void amx_tile(int64_t words, const float* a, const Panel& b, const float*
   const int64_t step = b.step;
   load_sums<0, 1>(from);
   if (kBothHalves) load_sums<2, 3>(from != nullptr ? from + kLower : nullptr);
-  for (int64_t i = 0; i < words; i += kHalf, next += 4 * 16) {
+  for (int64_t i = 0; i < words; i += kHalf, next += 64) {
     for (int64_t line = 0; line < 4; ++line) prefetch(next + line * 16);
     load_tile<4>(a + i, kTileStride);
     load_tile<6>(left + i * step, step);
