@@ -4,11 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace clipnext {
 namespace {
@@ -21,7 +24,10 @@ std::string read_all(int fd, const std::string& name, int64_t max_bytes) {
   char chunk[1 << 16];
   while (true) {
     const ssize_t count = read(fd, chunk, sizeof chunk);
-    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EINTR) {
+      throw_if_interrupted();
+      continue;
+    }
     require(count >= 0, name, ": ", std::strerror(errno));
     if (count == 0) return content;
     content.append(chunk, static_cast<size_t>(count));
@@ -40,10 +46,33 @@ void write_all(int fd, const char* data, size_t size, const std::string& name) {
   }
 }
 
+// The temporary names that exist now, for a signal handler: a pointer is set and cleared in one
+// piece, and what it points to lives as long as it is set.
+std::array<std::atomic<const char*>, 64> temporary_names{};
+
+int publish(const char* name) {
+  for (size_t i = 0; i < temporary_names.size(); ++i) {
+    const char* free = nullptr;
+    if (temporary_names[i].compare_exchange_strong(free, name)) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void withdraw(int slot) {
+  if (slot >= 0) temporary_names[static_cast<size_t>(slot)] = nullptr;
+}
+
 }  // namespace
+
+void remove_temporary_files() noexcept {
+  for (const auto& slot : temporary_names) {
+    if (const char* name = slot.load()) unlink(name);
+  }
+}
 
 std::string read_file(const std::filesystem::path& path, int64_t max_bytes) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == EINTR) throw_if_interrupted();  // a pipe nobody writes to
   require(fd >= 0, path.string(), ": ", std::strerror(errno));
   try {
     std::string content = read_all(fd, path.string(), max_bytes);
@@ -56,6 +85,9 @@ std::string read_file(const std::filesystem::path& path, int64_t max_bytes) {
 }
 
 std::string read_stdin(int64_t max_bytes) {
+  static bool was_read = false;
+  require(!was_read, "standard input is asked for twice, and can be read once");
+  was_read = true;
   return read_all(STDIN_FILENO, "standard input", max_bytes);
 }
 
@@ -65,12 +97,23 @@ FileWriter::FileWriter(std::filesystem::path path) : path_(std::move(path)) {
   temporary_ += ".tmp." + std::to_string(getpid()) + "." + std::to_string(counter++);
   fd_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   require(fd_ >= 0, path_.string(), ": cannot create: ", std::strerror(errno));
+  slot_ = publish(temporary_.c_str());
+  struct stat target {};
+  if (stat(path_.c_str(), &target) == 0 && S_ISDIR(target.st_mode)) {
+    discard();
+    fail(path_.string(), ": is a folder, not a file");
+  }
 }
 
 FileWriter::~FileWriter() {
-  if (fd_ < 0) return;
+  if (fd_ >= 0) discard();
+}
+
+void FileWriter::discard() {
   close(fd_);
+  fd_ = -1;
   unlink(temporary_.c_str());
+  withdraw(slot_);
 }
 
 void FileWriter::flush() {
@@ -99,11 +142,18 @@ void FileWriter::rewrite(int64_t offset, const void* data, size_t size) {
 void FileWriter::commit() {
   flush();
   require(fsync(fd_) == 0, path_.string(), ": cannot write: ", std::strerror(errno));
-  require(close(fd_) == 0, path_.string(), ": cannot write: ", std::strerror(errno));
-  fd_ = -1;
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+  const bool closed = close(std::exchange(fd_, -1)) == 0;
+  if (!closed) {
     const int error = errno;
     unlink(temporary_.c_str());
+    withdraw(slot_);
+    fail(path_.string(), ": cannot write: ", std::strerror(error));
+  }
+  const bool renamed = rename(temporary_.c_str(), path_.c_str()) == 0;
+  const int error = errno;
+  if (!renamed) unlink(temporary_.c_str());
+  withdraw(slot_);
+  if (!renamed) {
     fail(path_.string(), ": cannot rename into place: ", std::strerror(error));
   }
   // The rename itself must survive a power cut.

@@ -14,7 +14,7 @@ namespace clipnext {
 /// larger than max_bytes.
 std::string read_file(const std::filesystem::path& path, int64_t max_bytes = int64_t{1} << 30);
 
-/// Standard input to its end; throws Error beyond max_bytes.
+/// Standard input to its end; throws Error beyond max_bytes, and if it was read before.
 std::string read_stdin(int64_t max_bytes = int64_t{1} << 30);
 
 /// Writes to a temporary name beside `path`; commit() flushes to disk and renames. Destroyed
@@ -35,13 +35,19 @@ class FileWriter {
 
  private:
   void flush();
+  void discard();
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   std::string buffer_;
   int64_t size_ = 0;
   int fd_ = -1;
+  int slot_ = -1;  // where remove_temporary_files finds this one
 };
+
+/// Unlinks the temporary file of every FileWriter not yet committed. Only for a signal handler that
+/// ends the process.
+void remove_temporary_files() noexcept;
 
 /// FileWriter in one call.
 void write_file(const std::filesystem::path& path, std::string_view content);

@@ -1,24 +1,35 @@
 #include "base/interrupt.h"
 
+#include <unistd.h>
+
 #include <csignal>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace clipnext {
 namespace {
 
+constexpr int kInterruptedStatus = 130;
+
 volatile std::sig_atomic_t flag = 0;
 
-void on_signal(int) { flag = 1; }
+void on_signal(int) {
+  if (flag != 0) {
+    remove_temporary_files();
+    _exit(kInterruptedStatus);
+  }
+  flag = 1;
+}
 
 }  // namespace
 
 void catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESETHAND;  // the second signal has its default effect
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  // Without SA_RESTART: reading from a terminal or a pipe ends too.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupted() noexcept { return flag != 0; }

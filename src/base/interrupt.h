@@ -3,7 +3,9 @@
 
 namespace clipnext {
 
-/// From now on SIGINT and SIGTERM set the flag; a second one ends the process at once.
+/// From now on SIGINT, SIGTERM and SIGHUP set the flag; a second one ends the process at once, less
+/// the temporary files of its FileWriters. A file above the size limit of the process is an error
+/// when it is written, not a signal.
 void catch_interrupts();
 
 /// Whether a signal came since catch_interrupts().

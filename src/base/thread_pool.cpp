@@ -6,7 +6,10 @@
 #include <cmath>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <utility>
+
+#include "base/error.h"
 
 namespace clipnext {
 namespace {
@@ -43,10 +46,18 @@ int usable_cpus() {
 
 ThreadPool::ThreadPool(int threads) {
   const int total = threads > 0 ? threads : usable_cpus();
-  for (int i = 1; i < total; ++i) workers_.emplace_back([this] { worker_loop(); });
+  try {
+    for (int i = 1; i < total; ++i) workers_.emplace_back([this] { worker_loop(); });
+  } catch (const std::system_error& error) {
+    const size_t started = workers_.size() + 1;
+    stop();  // threads that wait would keep the condition variables from being destroyed
+    fail(total, " threads: the system started only ", started, " (", error.what(), ")");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

@@ -17,7 +17,7 @@ namespace clipnext {
 /// index must compute the same thing wherever it runs.
 class ThreadPool {
  public:
-  /// threads = 0: usable_cpus().
+  /// threads = 0: usable_cpus(). Throws Error if the system cannot start that many.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -38,6 +38,7 @@ class ThreadPool {
 
   void run(int64_t count, Body body, const void* context);
   void work();
+  void stop();
   void worker_loop();
 
   std::vector<std::thread> workers_;

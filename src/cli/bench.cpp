@@ -136,7 +136,6 @@ double measure_ceiling(ThreadPool& pool, const std::string& dtype, double min_ti
 void run_one(const Options& o) {
   const std::string dtype = compute_type(o.dtype);
   require(dtype == "fp32", "--dtype ", dtype, kFp32Only);
-  catch_interrupts();
   Source source = open_source(o);
   ThreadPool pool(o.common.threads);
   infer::Clip clip(source.config, source.tensors, pool, source.name);
@@ -175,7 +174,6 @@ class Suite {
   explicit Suite(const Options& o) : o_(o), dtype_(compute_type(o.dtype)) {}
 
   void run() {
-    catch_interrupts();
     report_machine();
     const std::vector<int> threads = thread_counts();
     ceilings(threads);

@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/interrupt.h"
 #include "base/text_lines.h"
 #include "data/folder.h"
 #include "pipeline/embed_texts.h"
@@ -20,11 +19,6 @@ namespace clipnext::cli {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-
-ThreadPool make_pool(int threads) {
-  catch_interrupts();
-  return ThreadPool(threads);
-}
 
 }  // namespace
 
@@ -51,7 +45,7 @@ model::Model open_model(const ModelOptions& options) {
 
 LoadedModel::LoadedModel(const ModelOptions& options, int threads)
     : model(open_model(options)),
-      pool(make_pool(threads)),
+      pool(threads),
       clip(infer::load_clip(model, pool)),
       tokenizer(pipeline::make_tokenizer(model)) {}
 

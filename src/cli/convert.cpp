@@ -65,10 +65,12 @@ int64_t count_changed(const std::string& name, const weights::Tensor& original,
   const weights::Tensor back = weights::convert(converted, original.dtype);
   const auto size = static_cast<size_t>(weights::dtype_size(original.dtype));
   if (std::memcmp(back.data.data(), original.data.data(), original.data.size()) == 0) return 0;
-  const std::vector<float> before = weights::to_f32(original);
-  const std::vector<float> after = weights::to_f32(converted);
+  const weights::Tensor before_f64 = weights::convert(original, DType::kF64);
+  const weights::Tensor after_f64 = weights::convert(converted, DType::kF64);
+  const auto* before = reinterpret_cast<const double*>(before_f64.data.data());
+  const auto* after = reinterpret_cast<const double*>(after_f64.data.data());
   int64_t changed = 0;
-  for (size_t i = 0; i < before.size(); ++i) {
+  for (size_t i = 0; i < static_cast<size_t>(original.numel()); ++i) {
     require(!std::isfinite(before[i]) || std::isfinite(after[i]), name, ": ", before[i],
             " is beyond the range of ", weights::dtype_name(converted.dtype));
     if (std::isnan(before[i]) && std::isnan(after[i])) continue;
@@ -123,7 +125,6 @@ void run(const Options& o) {
   const Format format = output_format(o.out);
   std::optional<DType> dtype;
   if (!o.dtype.empty()) dtype = requested_dtype(o.dtype);
-  catch_interrupts();
   const weights::Checkpoint checkpoint =
       fs::is_directory(o.in) ? model::open_model(o.in).checkpoint : weights::open_checkpoint(o.in);
   require(!checkpoint.tensors.empty(), o.in, ": no tensors in this file");

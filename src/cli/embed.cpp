@@ -74,6 +74,13 @@ class SourceList {
   explicit SourceList(const Options& o) : path_(o.out) {
     path_.replace_extension(".txt");
     std::error_code ignored;
+    if (fs::exists(path_, ignored) && !fs::exists(o.out, ignored) &&
+        !fs::equivalent(path_, o.texts.lines, ignored)) {
+      throw CLI::ValidationError("--out", path_.string() +
+                                              ", where the list of sources goes, exists and is not "
+                                              "one (there is no " +
+                                              o.out.string() + "): choose another name");
+    }
     if (!o.texts.lines.empty() && fs::equivalent(path_, o.texts.lines, ignored)) {
       // captions.txt to captions.npy: the list is there already, and is the user's own file.
       if (o.on_bad == "skip") {
@@ -128,6 +135,26 @@ void check(const Options& o) {
   }
 }
 
+// Neither file may be one that is read: a mistyped name must not cost a picture.
+void check_targets(const Options& o, const std::vector<pipeline::ImageSource>& sources) {
+  fs::path list = o.out;
+  list.replace_extension(".txt");
+  const auto refuse = [](const fs::path& target, const fs::path& input) {
+    std::error_code ignored;
+    if (fs::equivalent(target, input, ignored)) {
+      throw CLI::ValidationError(
+          "--out", target.string() + " would be written, but is an input: choose another name");
+    }
+  };
+  refuse(o.out, o.texts.lines);
+  refuse(o.out, o.texts.json);
+  refuse(list, o.texts.json);
+  for (const pipeline::ImageSource& source : sources) {
+    refuse(o.out, source.name);
+    refuse(list, source.name);
+  }
+}
+
 void run(const Options& o) {
   check(o);
   const std::vector<std::string> texts = read_texts(o.texts);
@@ -135,6 +162,7 @@ void run(const Options& o) {
   const std::vector<pipeline::ImageSource> sources = o.images.paths.empty()
                                                          ? std::vector<pipeline::ImageSource>{}
                                                          : read_image_sources(o.images.paths);
+  check_targets(o, sources);
   SourceList list(o);
   LoadedModel m(o.model, o.common.threads);
   const Result result =

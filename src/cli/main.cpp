@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "model/nearest.h"
@@ -63,7 +64,8 @@ int run(int argc, char** argv) {
     return complain(explain(app, error), kWrongCommandLine);
   }
   // A full disk shows only here.
-  require(std::fflush(stdout) == 0, "standard output: ", std::strerror(errno));
+  require(std::fflush(stdout) == 0 && std::ferror(stdout) == 0,
+          "standard output cannot be written (is the disk full?)");
   return kDone;
 }
 
@@ -72,6 +74,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace clipnext;
+  catch_interrupts();
   try {
     return cli::run(argc, argv);
   } catch (const Interrupted& error) {

@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Validators.hpp>
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -40,8 +41,16 @@ void check(const Options& o) {
   for (const auto* values : {&o.mean, &o.std}) {
     if (values->size() == 2) throw CLI::ValidationError("--mean, --std", "give one value or three");
   }
-  if (std::find(o.std.begin(), o.std.end(), 0.0f) != o.std.end()) {
-    throw CLI::ValidationError("--std", "0 divides nothing");
+  const auto finite = [](float value) { return std::isfinite(value); };
+  const auto positive = [](float value) { return std::isfinite(value) && value > 0; };
+  if (!std::all_of(o.mean.begin(), o.mean.end(), finite)) {
+    throw CLI::ValidationError("--mean", "values must be finite");
+  }
+  if (!std::all_of(o.std.begin(), o.std.end(), positive)) {
+    throw CLI::ValidationError("--std", "values must be finite and above 0");
+  }
+  if (o.uint8 && !(o.mean.empty() && o.std.empty())) {
+    throw CLI::ValidationError("--uint8", "bytes come before --mean and --std");
   }
 }
 

@@ -87,7 +87,7 @@ void add_verify(CLI::App& app) {
                   "result")
       ->required();
   cmd->add_option("--tolerance", o->tolerance, "largest relative difference of a layer that agrees")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1e-12, 1e12))
       ->capture_default_str();
   add_model_options(*cmd, o->model);
   add_common_options(*cmd, o->common);

@@ -1,5 +1,6 @@
 #include "infer/clip.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -34,7 +35,7 @@ Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, T
 void Clip::embed_images(const model::PixelBatch& pixels, float* out, bool normalize) {
   const std::lock_guard lock(mutex_);
   image_->embed(engine_, pixels, out, {});
-  if (normalize) engine_.kernels.l2_normalize(out, pixels.n, config_.embed_dim);
+  finish(out, pixels.n, normalize);
 }
 
 void Clip::embed_texts(const model::TokenRows& tokens, float* out, bool normalize) {
@@ -42,7 +43,15 @@ void Clip::embed_texts(const model::TokenRows& tokens, float* out, bool normaliz
   rows_.clear();
   for (int64_t i = 0; i < tokens.size(); ++i) rows_.push_back(tokens.row(i));
   text_->embed(engine_, rows_, out, {});
-  if (normalize) engine_.kernels.l2_normalize(out, tokens.size(), config_.embed_dim);
+  finish(out, tokens.size(), normalize);
+}
+
+void Clip::finish(float* out, int64_t n, bool normalize) const {
+  const bool finite = std::all_of(out, out + n * config_.embed_dim,
+                                  [](float value) { return std::isfinite(value); });
+  require(finite, config_.name,
+          ": the model gives values that are not finite; are its weights damaged?");
+  if (normalize) engine_.kernels.l2_normalize(out, n, config_.embed_dim);
 }
 
 std::string Clip::text_identity() {

@@ -44,6 +44,9 @@ class Clip final : public model::Embedder {
   void trace_texts(std::span<const std::span<const int32_t>> rows, float* out, const Trace& trace);
 
  private:
+  /// Refuses vectors [n, embed_dim] with NaN or infinities; makes them unit length if asked.
+  void finish(float* out, int64_t n, bool normalize) const;
+
   model::ClipConfig config_;
   std::mutex mutex_;
   Engine engine_;

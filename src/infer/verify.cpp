@@ -129,9 +129,12 @@ class Verifier {
                           std::span<const std::span<const int32_t>> rows, int64_t context) {
     const Tensor* tensor = find(name);
     if (tensor == nullptr) return;
-    const bool pooled = tensor->shape.size() == 2;
     const int64_t width = shape.back();
     const auto n = static_cast<int64_t>(rows.size());
+    int64_t positions = 0;
+    for (const auto& row : rows) positions += static_cast<int64_t>(row.size());
+    // Rows of one position look the same both ways.
+    const bool pooled = positions == n ? tensor->shape.size() == 2 : shape.front() == n;
     const Shape expected = pooled ? Shape{n, width} : Shape{n, context, width};
     if (tensor->shape != expected) {
       report_.layers.push_back(other_shape(name));

@@ -189,6 +189,14 @@ ResNetConfig read_resnet(Fields& vision, const ClipConfig& clip) {
                                 std::to_string(head_width) + " divides into heads");
   }
   require_side(vision, clip, 32, "the tower divides it by 32");
+  // The stem rounds up and the position table down; where they differ the reference fails too.
+  for (const int64_t side : {clip.image_height, clip.image_width}) {
+    if ((side + 1) / 2 / 16 != side / 32) {
+      vision.problem("image_size",
+                     "is " + std::to_string(side) +
+                         ", one below a multiple of 32, which this tower cannot take");
+    }
+  }
   // Not read by this tower.
   vision.ignore({"mlp_ratio",
                  "patch_size",

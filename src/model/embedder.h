@@ -45,7 +45,8 @@ class Embedder {
   /// Added to scaled cosines (SigLIP-trained models); 0 for the others.
   virtual float logit_bias() const = 0;
   /// out [n, embed_dim] f32, unit length unless `normalize` is off. Normalisation of pixel values
-  /// is the embedder's work. Throws Error if the tower cannot take that size.
+  /// is the embedder's work. Throws Error if the tower cannot take that size or gives values that
+  /// are not finite.
   virtual void embed_images(const PixelBatch& pixels, float* out, bool normalize = true) = 0;
   /// out [rows, embed_dim] as above. Throws Error if a row is longer than the context or an id is
   /// outside the vocabulary.
