@@ -53,6 +53,23 @@ TEST(Clip, RefusesSizesATowerCannotTake) {
   EXPECT_NE(Tiny("tiny_convnext_mlp").picture_error(31, 64).find("32x32"), std::string::npos);
 }
 
+TEST(Clip, RefusesToGiveValuesThatAreNotFinite) {
+  ThreadPool pool(2);
+  const model::ClipConfig config = testing::tiny_config("tiny_convnext_mlp");
+  weights::TensorMap tensors = testing::synthetic_weights(config, pool);
+  weights::Tensor& weight = tensors.at("visual.head.mlp.fc2.weight");
+  std::vector<float> values = weights::to_f32(weight);
+  values[5] = std::nanf("");
+  weight = weights::make_tensor(weight.shape, values);
+  Clip clip(config, tensors, pool);
+  const auto pixels = testing::synthetic_picture(64, 64);
+  std::vector<float> out(24);
+  const std::string error = error_of([&] {
+    clip.embed_images({pixels.data(), 1, 64, 64}, out.data());
+  });
+  EXPECT_NE(error.find("not finite"), std::string::npos) << error;
+}
+
 TEST(Clip, RefusesTextsItHasNoEmbeddingFor) {
   Tiny tiny("tiny_convnext_mlp");
   EXPECT_NE(tiny.text_error({49408}).find("49408"), std::string::npos);

@@ -154,6 +154,7 @@ TEST(Config, RefusesWhatItDoesNotCompute) {
        "unknown field \"text_cfg.tokenizer_kwargs.strip_sep_token\""},
       {"ViT-B-32", "multimodal_cfg", {{"width", 1}}, "multimodal_cfg"},
       {"RN50", "vision_cfg/layers", {3, 4, 6}, "vision_cfg.layers is [3,4,6]"},
+      {"RN50", "vision_cfg/image_size", 63, "image_size is 63"},
       {"convnext_base", "vision_cfg/timm_model_name", "convnextv2_base", "ConvNeXt V2"},
       {"convnext_base", "vision_cfg/timm_model_name", "convnext_atto_rms", "RMS norm"},
       {"convnext_base", "vision_cfg/timm_model_name", "vit_base_patch16_224", "convnext_xxlarge"},

@@ -96,6 +96,18 @@ TEST_F(Program, EmbedLeavesTheFileOfTextsAlone) {
                "words.txt");
 }
 
+TEST_F(Program, EmbedNeverWritesOverAnInputOrAForeignList) {
+  const std::string json = write("z.txt", "[\"a cat\"]");
+  EXPECT_EQ(run({"embed", "--texts-json", json, "--out", path("z.npy")}).status, 2);
+  EXPECT_EQ(read(json), "[\"a cat\"]");
+  const std::string image = write("o.txt", read(picture("taxi")));
+  EXPECT_EQ(run({"embed", image, "--out", path("o.npy")}).status, 2);
+  EXPECT_EQ(read(image), read(picture("taxi")));
+  const std::string notes = write("notes.txt", "mine");
+  EXPECT_EQ(run({"embed", picture("taxi"), "--out", path("notes.npy")}).status, 2);
+  EXPECT_EQ(read(notes), "mine");
+}
+
 TEST_F(Program, EmbedFailsOnABadItemAndLeavesNothing) {
   const std::string bad = write("bad.jpg", "no picture");
   expect_error(run({"embed", picture("taxi"), bad, "--out", path("x.npy")}), 1, bad);
