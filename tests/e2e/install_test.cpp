@@ -28,11 +28,12 @@ TEST_F(Program, InstalledPackageBuildsAndRunsTheExamples) {
       write("example.cpp", example_of(read(path("prefix/include/clipnext/clipnext.hpp"))));
   const std::string sanitize = CLIPNEXT_SANITIZE;
   const std::string flags = sanitize.empty() ? "" : "-fsanitize=" + sanitize;
-  const Outcome configure = cmake({"-S", source_path("tests/e2e/consumer"), "-B", path("build"),
-                                   "-DCMAKE_PREFIX_PATH=" + path("prefix"), "-DEXAMPLE=" + example,
-                                   std::string("-DCMAKE_CXX_COMPILER=") + CLIPNEXT_CXX,
-                                   std::string("-DCMAKE_C_COMPILER=") + CLIPNEXT_C,
-                                   "-DCMAKE_CXX_FLAGS=" + flags, "-DCMAKE_C_FLAGS=" + flags});
+  const Outcome configure =
+      cmake({"-G", "Ninja", "-S", source_path("tests/e2e/consumer"), "-B", path("build"),
+             "-DCMAKE_PREFIX_PATH=" + path("prefix"), "-DEXAMPLE=" + example,
+             std::string("-DCMAKE_CXX_COMPILER=") + CLIPNEXT_CXX,
+             std::string("-DCMAKE_C_COMPILER=") + CLIPNEXT_C, "-DCMAKE_CXX_FLAGS=" + flags,
+             "-DCMAKE_C_FLAGS=" + flags});
   ASSERT_EQ(configure.status, 0) << configure.err;
   const Outcome build = cmake({"--build", path("build")});
   ASSERT_EQ(build.status, 0) << build.out << build.err;
