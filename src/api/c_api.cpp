@@ -2,9 +2,10 @@
 #include <clipnext/clipnext.h>
 
 #include <algorithm>
+#include <array>
 #include <clipnext/clipnext.hpp>
+#include <cstring>
 #include <exception>
-#include <string>
 #include <utility>
 
 struct clipnext_model {
@@ -13,13 +14,17 @@ struct clipnext_model {
 
 namespace {
 
-std::string& last_error() {
-  thread_local std::string text;
-  return text;
+// Of fixed size, so that keeping an error cannot fail; a longer message is cut.
+thread_local std::array<char, 2048> last_error{};
+
+void keep_error(const char* what) noexcept {
+  const size_t size = std::min(std::strlen(what), last_error.size() - 1);
+  std::copy_n(what, size, last_error.data());
+  last_error[size] = '\0';
 }
 
-int refuse(const char* what) {
-  last_error() = what;
+int refuse(const char* what) noexcept {
+  keep_error(what);
   return CLIPNEXT_BAD_ARGUMENT;
 }
 
@@ -30,9 +35,9 @@ int guarded(const F& body) noexcept {
     body();
     return CLIPNEXT_OK;
   } catch (const std::exception& error) {
-    last_error() = error.what();
+    keep_error(error.what());
   } catch (...) {
-    last_error() = "unknown error";
+    keep_error("unknown error");
   }
   return CLIPNEXT_FAILED;
 }
@@ -58,7 +63,7 @@ bool all_given(const char* const* texts, size_t count) {
 
 extern "C" {
 
-const char* clipnext_last_error(void) { return last_error().c_str(); }
+const char* clipnext_last_error(void) { return last_error.data(); }
 
 const char* clipnext_version(void) { return clipnext::version(); }
 

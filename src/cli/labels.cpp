@@ -58,6 +58,10 @@ std::vector<std::string> read_labels(const LabelOptions& options) {
     const auto names = eval::imagenet_class_names();
     return {names.begin(), names.end()};
   }
+  if (options.labels.starts_with('@') && options.labels.find(',') == std::string::npos) {
+    throw CLI::ValidationError(
+        "--labels", "'" + options.labels + "' is no set of labels; there is " + kImagenet);
+  }
   if (trim(options.labels).empty()) {
     throw CLI::ValidationError("--labels", "at least one label is needed, as in \"cat,dog\"");
   }

@@ -26,7 +26,8 @@ struct Setup {
 
 // Texts need no model: without one it is CLIP's own tokenizer and context.
 Setup choose(const Options& o) {
-  if (o.model.model.empty() && std::getenv("CLIPNEXT_MODEL") == nullptr) {
+  const char* set = std::getenv("CLIPNEXT_MODEL");
+  if (o.model.model.empty() && (set == nullptr || *set == 0)) {
     note("tokenizer: CLIP's, context 77");
     return {.tokenizer = text::Tokenizer(), .context_length = o.context > 0 ? o.context : 77};
   }
