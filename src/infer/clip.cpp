@@ -21,16 +21,20 @@ void check_features(const model::ClipConfig& config) {
 
 }  // namespace
 
-Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
-           const std::string& source, const kernels::Kernels& kernels)
+Clip::Clip(const model::ClipConfig& config, Params params, ThreadPool& pool,
+           const kernels::Kernels& kernels)
     : config_(config), engine_{kernels, pool, {}} {
   check_features(config);
-  Params params = pack(config, model::bind_tensors(config, tensors, source), kernels, pool);
   logit_scale_ = std::exp(*params.logit_scale.data());
   if (config.has_logit_bias) logit_bias_ = *params.logit_bias.data();
   image_ = make_image_tower(config, params);
   text_ = std::make_unique<TextTower>(config, std::move(params.text));
 }
+
+Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
+           const std::string& source, const kernels::Kernels& kernels)
+    : Clip(config, pack(config, model::bind_tensors(config, tensors, source), {}, kernels, pool),
+           pool, kernels) {}
 
 void Clip::embed_images(const model::PixelBatch& pixels, float* out, bool normalize) {
   const std::lock_guard lock(mutex_);

@@ -23,8 +23,11 @@ namespace clipnext::infer {
 /// one after another, each on all of the pool.
 class Clip final : public model::Embedder {
  public:
-  /// Packs the tensors (which must fit the config: model::bind_tensors) for `kernels`. The pool
-  /// must outlive this. `source` stands in messages.
+  /// Takes packed parameters over. The pool must outlive this.
+  Clip(const model::ClipConfig& config, Params params, ThreadPool& pool,
+       const kernels::Kernels& kernels = kernels::kernels());
+  /// Packs the tensors (which must fit the config: model::bind_tensors) for `kernels`. `source`
+  /// stands in messages.
   Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
        const std::string& source = "checkpoint",
        const kernels::Kernels& kernels = kernels::kernels());

@@ -16,20 +16,27 @@ std::vector<float> normal(int64_t count, uint32_t seed) {
   return values;
 }
 
+float* allocate(Weight& weight, int64_t floats) {
+  const auto buffer = std::make_shared<Buffer>(floats);
+  weight.bytes = std::as_bytes(std::span(buffer->data(), static_cast<size_t>(floats)));
+  weight.owner = buffer;
+  return buffer->data();
+}
+
 Weight matrix(const kernels::Kernels& kernels, int64_t n, int64_t k, uint32_t seed) {
   const std::vector<float> w = normal(n * k, seed);
   Weight weight;
   weight.n = n;
   weight.k = k;
-  const int64_t panels = (n + kernels.gemm_panel - 1) / kernels.gemm_panel;
-  kernels.pack_f32(w.data(), k, n, k, weight.values.ensure(panels * kernels.gemm_panel * k));
+  float* packed = allocate(weight, packed_size(ComputeType::kFp32, n, k, kernels) / 4);
+  kernels.pack_f32(w.data(), k, n, k, packed);
   return weight;
 }
 
 Weight vector(int64_t n, uint32_t seed) {
   Weight weight;
   const std::vector<float> v = normal(n, seed);
-  std::copy(v.begin(), v.end(), weight.values.ensure(n));
+  std::copy(v.begin(), v.end(), allocate(weight, n));
   return weight;
 }
 

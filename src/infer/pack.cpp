@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "infer/workspace.h"
 
 namespace clipnext::infer {
 namespace {
@@ -28,15 +29,51 @@ void copy_rows(const Tensor& t, int64_t begin, int64_t rows, int64_t cols, float
   weights::copy_as_f32(part, out);
 }
 
+/// Memory of `floats` for what `weight` holds.
+float* allocate(Weight& weight, int64_t floats) {
+  const auto buffer = std::make_shared<Buffer>(floats);
+  weight.bytes = std::as_bytes(std::span(buffer->data(), static_cast<size_t>(floats)));
+  weight.owner = buffer;
+  return buffer->data();
+}
+
+int64_t panel_columns(ComputeType type, const kernels::Kernels& kernels) {
+  return type == ComputeType::kFp32 ? kernels.gemm_panel : kernels::kPackedColumns;
+}
+
+/// Where in a packed int8 matrix its columns' scales begin, in bytes.
+int64_t s8_panels(int64_t n, int64_t k) {
+  return kernels::packed_columns(n) * kernels::packed_depth<int8_t>(k);
+}
+
+/// Packs rows [begin, begin + rows) of the matrix, w [rows, k], to where they belong in `packed`,
+/// which holds all of it; begin is a multiple of panel_columns.
+void pack_rows(const Weight& weight, const kernels::Kernels& kernels, const float* w, int64_t begin,
+               int64_t rows, float* packed) {
+  const int64_t k = weight.k;
+  if (weight.type == ComputeType::kFp32) {
+    kernels.pack_f32(w, k, rows, k, packed + begin * k);
+  } else if (weight.type == ComputeType::kBf16) {
+    auto* panels = reinterpret_cast<kernels::Bf16*>(packed);
+    kernels.pack_bf16(w, k, rows, k, panels + begin * kernels::packed_depth<kernels::Bf16>(k));
+  } else {
+    auto* panels = reinterpret_cast<int8_t*>(packed);
+    auto* scales = reinterpret_cast<float*>(panels + s8_panels(weight.n, k));
+    auto* sums = reinterpret_cast<int32_t*>(scales + kernels::packed_columns(weight.n));
+    kernels.pack_s8(w, k, rows, k, panels + begin * kernels::packed_depth<int8_t>(k),
+                    scales + begin, sums + begin);
+  }
+}
+
 /// Packs a matrix in parallel; fill(begin, rows, out) writes rows of it, [rows, k] dense.
 template <class Fill>
 void pack_matrix(Weight& weight, int64_t n, int64_t k, const kernels::Kernels& kernels,
                  ThreadPool& pool, const Fill& fill) {
-  const int64_t panel = kernels.gemm_panel;
+  const int64_t panel = panel_columns(weight.type, kernels);
   const int64_t panels = (n + panel - 1) / panel;
   weight.n = n;
   weight.k = k;
-  weight.values.ensure(panels * panel * k);
+  float* packed = allocate(weight, packed_size(weight.type, n, k, kernels) / 4);
   // About 64 KiB of source a task: it stays in cache between conversion and packing.
   const int64_t chunk = std::max<int64_t>(1, 16384 / (panel * k));
   ScratchPool scratch;
@@ -45,7 +82,7 @@ void pack_matrix(Weight& weight, int64_t n, int64_t k, const kernels::Kernels& k
     const int64_t rows = std::min(chunk * panel, n - begin);
     ScratchPool::Lease part(scratch, rows * k);
     fill(begin, rows, part.data());
-    kernels.pack_f32(part.data(), k, rows, k, weight.values.data() + begin * k);
+    pack_rows(weight, kernels, part.data(), begin, rows, packed);
   });
 }
 
@@ -86,7 +123,7 @@ void pack_depthwise(Weight& weight, const Tensor& t) {
   const int64_t c = t.shape[0];
   const int64_t taps = t.shape[2] * t.shape[3];
   const std::vector<float> source = weights::to_f32(t);
-  float* out = weight.values.ensure(taps * c);
+  float* out = allocate(weight, taps * c);
   for (int64_t tap = 0; tap < taps; ++tap) {
     for (int64_t i = 0; i < c; ++i) *out++ = source[static_cast<size_t>(i * taps + tap)];
   }
@@ -108,13 +145,12 @@ void pack_one(Weight& weight, const Tensor& t, const model::ParamInfo& info,
   } else if (info.role == Role::kLinear && is_transposed(info.name)) {
     pack_transposed(weight, t, kernels, pool);
   } else if (info.role == Role::kLinear) {
-    const int64_t n = t.shape[0];
-    const int64_t k = t.numel() / n;  // [n, k], or [n, k, 1, 1] of conv_mlp
+    const auto [n, k] = matrix_shape(info);  // [n, k], or [n, k, 1, 1] of conv_mlp
     pack_matrix(weight, n, k, kernels, pool, [&](int64_t begin, int64_t rows, float* out) {
       copy_rows(t, begin, rows, k, out);
     });
   } else {
-    weights::copy_as_f32(t, weight.values.ensure(t.numel()));
+    weights::copy_as_f32(t, allocate(weight, t.numel()));
   }
 }
 
@@ -132,13 +168,34 @@ void fold_batch_norms(model::ResNetParams<Tensor>& p) {
 
 }  // namespace
 
-std::span<const std::byte> packed_bytes(const Weight& weight, const model::ParamInfo& info,
-                                        const kernels::Kernels& kernels) {
-  if (info.role == Role::kEmbedding) return weight.table.data;
-  const int64_t panel = kernels.gemm_panel;
-  const int64_t floats = weight.n > 0 ? (weight.n + panel - 1) / panel * panel * weight.k
-                                      : checked_numel(info.shape, "parameter");
-  return std::as_bytes(std::span(weight.data(), static_cast<size_t>(floats)));
+kernels::S8Weights Weight::s8() const {
+  const auto* panels = reinterpret_cast<const int8_t*>(bytes.data());
+  const auto* scales = reinterpret_cast<const float*>(panels + s8_panels(n, k));
+  return {.packed = panels,
+          .scales = scales,
+          .sums = reinterpret_cast<const int32_t*>(scales + kernels::packed_columns(n))};
+}
+
+int64_t packed_size(ComputeType type, int64_t n, int64_t k, const kernels::Kernels& kernels) {
+  const char* what = "packed matrix";
+  const int64_t columns = kernels::packed_columns(n);
+  if (type == ComputeType::kBf16) {
+    return checked_mul(checked_mul(columns, kernels::packed_depth<kernels::Bf16>(k), what), 2,
+                       what);
+  }
+  if (type == ComputeType::kInt8) {
+    return checked_mul(columns, checked_add(kernels::packed_depth<int8_t>(k), 8, what), what);
+  }
+  const int64_t panel = panel_columns(type, kernels);
+  return checked_mul(checked_mul((n + panel - 1) / panel * panel, k, what), 4, what);
+}
+
+MatrixShape matrix_shape(const model::ParamInfo& info) {
+  const bool linear = info.role == Role::kLinear;
+  if (!linear && (info.role != Role::kConv || is_depthwise(info.shape))) return {};
+  if (linear && is_transposed(info.name)) return {.n = info.shape[1], .k = info.shape[0]};
+  const int64_t n = info.shape[0];
+  return {.n = n, .k = checked_numel(info.shape, "parameter") / n};
 }
 
 void fold_batch_norm(model::ConvNorm<Tensor>& conv) {
@@ -160,7 +217,7 @@ void fold_batch_norm(model::ConvNorm<Tensor>& conv) {
 }
 
 Params pack(const model::ClipConfig& config, model::ClipParams<Tensor> tensors,
-            const kernels::Kernels& kernels, ThreadPool& pool) {
+            const LayerTypes& types, const kernels::Kernels& kernels, ThreadPool& pool) {
   if (auto* resnet = std::get_if<model::ResNetParams<Tensor>>(&tensors.vision)) {
     fold_batch_norms(*resnet);
   }
@@ -171,7 +228,9 @@ Params pack(const model::ClipConfig& config, model::ClipParams<Tensor> tensors,
   size_t next = 0;
   model::visit(params, config, [&](Weight& weight, const model::ParamInfo& info) {
     const Tensor source = std::move(sources[next++]);
-    if (info.role != Role::kStatistic) pack_one(weight, source, info, kernels, pool);
+    if (info.role == Role::kStatistic) return;
+    if (matrix_shape(info).n > 0) weight.type = layer_type(types, info.name);
+    pack_one(weight, source, info, kernels, pool);
   });
   return params;
 }

@@ -87,8 +87,9 @@ std::string TextTower::identity(Engine& engine) {
   ContentHash hash = hash_text(engine.kernels.isa);
   hash = hash_bytes(std::as_bytes(std::span(features)), hash);
   model::visit(params_, config_, embed_dim_, [&](Weight& weight, const model::ParamInfo& info) {
-    hash = hash_text(info.name + weights::format_shape(info.shape), hash);
-    hash = hash_bytes(engine.pool, packed_bytes(weight, info, engine.kernels), hash);
+    const std::string what = info.name + weights::format_shape(info.shape);
+    hash = hash_text(what + compute_type_name(weight.type), hash);
+    hash = hash_bytes(engine.pool, weight.contents(), hash);
   });
   return hash.hex();
 }
