@@ -7,6 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/kernels.h"
+#include "model/config.h"
+
 namespace clipnext::infer {
 
 /// Of a matrix: what its values and the activations they meet are rounded to. Sums, the residual
@@ -22,6 +25,13 @@ std::optional<ComputeType> parse_compute_type(std::string_view name);
 
 /// The type of each matrix, by the name of its parameter; fp32 for those that are not there.
 using LayerTypes = std::map<std::string, ComputeType, std::less<>>;
+
+/// The types of a model computed in `type`, without looking at its values. kInt8: the large
+/// products in the blocks of both towers; the stem, the head and what has few inputs are in the
+/// next wider type, which is fp32 where the kernels' bf16 is no faster
+/// (kernels::Kernels::fast_bf16).
+LayerTypes choose_types(const model::ClipConfig& config, ComputeType type,
+                        const kernels::Kernels& kernels);
 
 /// What `types` says of `name`.
 ComputeType layer_type(const LayerTypes& types, std::string_view name);
