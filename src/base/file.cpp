@@ -132,13 +132,6 @@ void FileWriter::write(const void* data, size_t size) {
   if (buffer_.size() >= kBufferBytes) flush();
 }
 
-void FileWriter::rewrite(int64_t offset, const void* data, size_t size) {
-  flush();
-  const ssize_t count = pwrite(fd_, data, size, offset);
-  require(count == static_cast<ssize_t>(size), path_.string(),
-          ": cannot write: ", std::strerror(errno));
-}
-
 void FileWriter::commit() {
   flush();
   require(fsync(fd_) == 0, path_.string(), ": cannot write: ", std::strerror(errno));

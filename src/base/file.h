@@ -28,8 +28,6 @@ class FileWriter {
 
   void write(const void* data, size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  /// Overwrites bytes already written, e.g. a header whose counts are known only at the end.
-  void rewrite(int64_t offset, const void* data, size_t size);
   int64_t size() const { return size_; }
   void commit();
 

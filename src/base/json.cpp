@@ -1,11 +1,23 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
 #include "base/error.h"
 
 namespace clipnext {
+namespace {
+
+/// "line 3, column 7" of a byte, counted from 1.
+std::string place(std::string_view text, size_t byte) {
+  const std::string_view before = text.substr(0, byte == 0 ? 0 : byte - 1);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t begin = before.rfind('\n') + 1;  // npos + 1 is 0
+  return "line " + std::to_string(line) + ", column " + std::to_string(before.size() - begin + 1);
+}
+
+}  // namespace
 
 Json parse_json(std::string_view text, const std::string& source, bool unique_members) {
   constexpr int kMaxDepth = 64;
@@ -23,8 +35,10 @@ Json parse_json(std::string_view text, const std::string& source, bool unique_me
   };
   try {
     return Json::parse(text.begin(), text.end(), check);
-  } catch (const Json::exception& e) {
-    fail(source, ": not valid JSON: ", e.what());
+  } catch (const Json::parse_error& e) {
+    fail(source, ": not valid JSON at ", place(text, e.byte));
+  } catch (const Json::exception&) {
+    fail(source, ": not valid JSON: a number in it is out of range");
   }
 }
 
