@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "weights/tensor.h"
 
@@ -36,6 +38,12 @@ Checkpoint read_checkpoint(std::span<const std::byte> bytes, std::shared_ptr<con
 /// torch.load(weights_only=True).
 void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
                        const std::map<std::string, std::string>& metadata = {});
+/// safetensors with its tensors in the order given, and their first byte on a multiple of
+/// `alignment` (a power of two, at least 8) in the file. `written` hears of each tensor.
+using TensorList = std::span<const std::pair<std::string, Tensor>>;
+void write_ordered_safetensors(const std::filesystem::path& path, TensorList tensors,
+                               const std::map<std::string, std::string>& metadata, size_t alignment,
+                               const std::function<void()>& written = {});
 void write_torch_zip(const std::filesystem::path& path, const TensorMap& tensors);
 void write_npz(const std::filesystem::path& path, const TensorMap& tensors);
 void write_npy(const std::filesystem::path& path, const Tensor& tensor);

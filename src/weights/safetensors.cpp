@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 
 namespace clipnext::weights {
@@ -126,37 +127,50 @@ Checkpoint read_safetensors(const Source& source) {
   return checkpoint;
 }
 
-void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+void write_ordered_safetensors(const std::filesystem::path& path, TensorList tensors,
+                               const std::map<std::string, std::string>& metadata, size_t alignment,
+                               const std::function<void()>& written) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
-  std::vector<const Tensor*> order;
   size_t offset = 0;
-  for (const DType dtype : kWritingOrder) {
-    for (const auto& [name, tensor] : tensors) {
-      require(name != kMetadata, path.string(), ": no tensor may be named ", kMetadata);
-      if (tensor.dtype != dtype) continue;
-      const size_t end = offset + tensor.data.size();
-      header[name] = {
-          {"dtype", dtype_name(dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
-      order.push_back(&tensor);
-      offset = end;
-    }
+  for (const auto& [name, tensor] : tensors) {
+    require(name != kMetadata, path.string(), ": no tensor may be named ", kMetadata);
+    const size_t end = offset + tensor.data.size();
+    header[name] = {{"dtype", dtype_name(tensor.dtype)},
+                    {"shape", tensor.shape},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
   }
   std::string text;
   try {
     text = header.dump();
-  } catch (const Json::exception& e) {
-    fail(path.string(), ": a name or metadata entry is not UTF-8: ", e.what());
+  } catch (const Json::exception&) {
+    fail(path.string(), ": a name or metadata entry is not UTF-8");
   }
-  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const size_t begin = (kLengthBytes + text.size() + alignment - 1) / alignment * alignment;
+  text.resize(begin - kLengthBytes, ' ');
   const uint64_t length = text.size();
 
   FileWriter writer(path);
   writer.write(&length, sizeof length);
   writer.write(text);
-  for (const Tensor* tensor : order) writer.write(tensor->data.data(), tensor->data.size());
+  for (const auto& [name, tensor] : tensors) {
+    throw_if_interrupted();
+    writer.write(tensor.data.data(), tensor.data.size());
+    if (written) written();
+  }
   writer.commit();
+}
+
+void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<std::pair<std::string, Tensor>> order;
+  for (const DType dtype : kWritingOrder) {
+    for (const auto& entry : tensors) {
+      if (entry.second.dtype == dtype) order.emplace_back(entry);
+    }
+  }
+  write_ordered_safetensors(path, order, metadata, kLengthBytes);
 }
 
 }  // namespace clipnext::weights

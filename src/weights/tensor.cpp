@@ -36,6 +36,11 @@ const DTypeInfo& info(DType dtype) { return kDTypes[static_cast<size_t>(dtype)];
 
 }  // namespace
 
+bool is_float(DType dtype) {
+  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
+         dtype == DType::kF64;
+}
+
 int64_t dtype_size(DType dtype) { return info(dtype).size; }
 
 std::string_view dtype_name(DType dtype) { return info(dtype).name; }

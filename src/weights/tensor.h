@@ -15,6 +15,8 @@ namespace clipnext::weights {
 /// Element types that CLIP checkpoints hold.
 enum class DType : uint8_t { kBool, kU8, kI8, kI16, kI32, kI64, kF16, kBF16, kF32, kF64 };
 
+/// f16, bf16, f32 or f64.
+bool is_float(DType dtype);
 /// Bytes per element.
 int64_t dtype_size(DType dtype);
 /// safetensors' spelling: "F32", "BF16", ...
