@@ -34,11 +34,6 @@ struct Result {
   int64_t widened = 0;  // bf16 tensors stored as fp32 because the format has no bf16
 };
 
-bool is_float(DType dtype) {
-  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
-         dtype == DType::kF64;
-}
-
 Format output_format(const fs::path& out) {
   const std::string extension = out.extension().string();
   if (extension == ".safetensors") return Format::kSafetensors;
@@ -52,7 +47,7 @@ Format output_format(const fs::path& out) {
 DType requested_dtype(const std::string& name) {
   try {
     const DType dtype = weights::parse_dtype(name);
-    if (is_float(dtype)) return dtype;
+    if (weights::is_float(dtype)) return dtype;
   } catch (const Error& error) {
     throw CLI::ValidationError("--dtype", error.what());
   }
@@ -92,7 +87,7 @@ Result convert(const weights::TensorMap& tensors, std::optional<DType> dtype, Fo
     throw_if_interrupted();
     const auto i = static_cast<size_t>(index);
     const weights::Tensor& tensor = *items[i].second;
-    DType target = dtype && is_float(tensor.dtype) ? *dtype : tensor.dtype;
+    DType target = dtype && weights::is_float(tensor.dtype) ? *dtype : tensor.dtype;
     if (numpy && target == DType::kBF16) {  // numpy has no bf16; fp32 holds each of its values
       target = DType::kF32;
       ++widened;

@@ -1,8 +1,8 @@
 #include "cli/detect.h"
 
 #include <map>
-#include <string_view>
 
+#include "model/bind.h"
 #include "model/params.h"
 
 namespace clipnext::cli {
@@ -10,18 +10,12 @@ namespace {
 
 using Shapes = std::map<std::string, weights::Shape, std::less<>>;
 
-// Buffers that carry nothing are no sign of a model.
-bool is_parameter(std::string_view name) {
-  return !name.ends_with("attn_mask") && !name.ends_with("num_batches_tracked") &&
-         name != "input_resolution" && name != "context_length" && name != "vocab_size";
-}
-
 // Names as in model::ParamInfo: without the custom layout's `text.`; scalars as [].
 Shapes plain_shapes(const weights::TensorMap& tensors) {
   Shapes shapes;
   for (const auto& [name, tensor] : tensors) {
-    if (!is_parameter(name)) continue;
     const std::string plain = name.starts_with("text.") ? name.substr(5) : name;
+    if (model::is_ignorable(plain)) continue;
     const bool scalar = plain == "logit_scale" && tensor.shape == weights::Shape{1};
     shapes.emplace(plain, scalar ? weights::Shape{} : tensor.shape);
   }

@@ -21,6 +21,8 @@ struct PreprocessConfig {
   Filter interpolation = Filter::kBicubic;
   ResizeMode resize_mode = ResizeMode::kShortest;
   int fill_color = 0;
+
+  bool operator==(const PreprocessConfig&) const = default;
 };
 
 /// Resize, centre crop or pad in the image's mode, then RGB: the direct-transform path of the

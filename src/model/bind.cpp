@@ -14,20 +14,6 @@ namespace {
 
 using weights::Tensor;
 
-bool is_float(weights::DType dtype) {
-  return dtype == weights::DType::kF16 || dtype == weights::DType::kBF16 ||
-         dtype == weights::DType::kF32 || dtype == weights::DType::kF64;
-}
-
-// Buffers and scalars that some writers keep and no tower needs.
-bool ignorable(std::string_view name) {
-  constexpr std::array<std::string_view, 5> kNames = {"attn_mask", "input_resolution",
-                                                      "context_length", "vocab_size",
-                                                      "transformer.embeddings.position_ids"};
-  return name.ends_with("num_batches_tracked") ||
-         std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-}
-
 /// The tensors by plain-layout name, and what went wrong while finding them.
 class Binder {
  public:
@@ -51,7 +37,7 @@ class Binder {
     Entry& entry = at->second;
     entry.used = true;
     const Tensor& tensor = *entry.tensor;
-    if (!is_float(tensor.dtype)) {
+    if (!weights::is_float(tensor.dtype)) {
       misshapen_.push_back(entry.name + " is " + std::string(weights::dtype_name(tensor.dtype)) +
                            ", expected a float type");
       return {};
@@ -71,7 +57,7 @@ class Binder {
   /// Throws if anything was missing, left over or misshapen.
   void finish(const std::string& source) {
     for (const auto& [plain, entry] : entries_) {
-      if (!entry.used && !ignorable(plain)) unexpected_.push_back(entry.name);
+      if (!entry.used && !is_ignorable(plain)) unexpected_.push_back(entry.name);
     }
     if (missing_.empty() && unexpected_.empty() && misshapen_.empty()) return;
     fail(source, ": its tensors do not fit the model ", config_.name, "; wrong --model?",
@@ -121,6 +107,14 @@ class Binder {
 };
 
 }  // namespace
+
+bool is_ignorable(std::string_view name) {
+  constexpr std::array<std::string_view, 5> kNames = {"attn_mask", "input_resolution",
+                                                      "context_length", "vocab_size",
+                                                      "transformer.embeddings.position_ids"};
+  return name.ends_with("num_batches_tracked") ||
+         std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
 
 ClipParams<Tensor> bind_tensors(const ClipConfig& config, const weights::TensorMap& tensors,
                                 const std::string& source) {

@@ -2,19 +2,23 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "model/params.h"
 #include "weights/tensor.h"
 
 namespace clipnext::model {
 
+/// Buffers and scalars that some writers keep and no tower needs (attn_mask, input_resolution,
+/// ...), by their plain-layout name, without `text.`.
+bool is_ignorable(std::string_view name);
+
 /// The checkpoint's tensors in the config's tree, sharing its bytes in its own float type.
 /// (Not plain `bind`: for a std::map argument that would find std::bind.)
 /// Accepts both layouts of the text tower (with and without `text.`), logit_scale as [] or [1], a
 /// missing logit_bias (zero), and positional embeddings of other lengths, which it resizes as
 /// open_clip does. Throws one Error that begins with `source` and lists every tensor that is
-/// missing, unexpected, or of the wrong shape or type; buffers that carry nothing (attn_mask,
-/// num_batches_tracked, input_resolution, ...) are passed over.
+/// missing, unexpected, or of the wrong shape or type; ignorable ones are passed over.
 ClipParams<weights::Tensor> bind_tensors(const ClipConfig& config,
                                          const weights::TensorMap& tensors,
                                          const std::string& source);

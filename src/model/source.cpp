@@ -203,20 +203,13 @@ std::vector<std::string> quick_gelu_warnings(const Model& model, const std::stri
           " computes GELU; results will be wrong: " + quick_gelu_advice(model.config.name)};
 }
 
-bool same_preprocessing(const image::PreprocessConfig& a, const image::PreprocessConfig& b) {
-  return a.mean == b.mean && a.std == b.std && a.interpolation == b.interpolation &&
-         a.resize_mode == b.resize_mode && a.height == b.height && a.width == b.width;
-}
-
 // A downloaded file named with --pretrained leaves its folder's preprocessing unread, as in
 // open_clip; where that matters the user should know.
 std::vector<std::string> preprocessing_warnings(const Model& model, const fs::path& file) {
   const fs::path config = folder_of(file) / kConfigFile;
   if (!is_file(config)) return {};
   try {
-    if (same_preprocessing(read_config_file(config, "").preprocess, model.config.preprocess)) {
-      return {};
-    }
+    if (read_config_file(config, "").preprocess == model.config.preprocess) return {};
   } catch (const Error&) {  // not asked for, so not this command's business
     return {};
   }
