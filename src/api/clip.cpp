@@ -41,11 +41,29 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& name) {
   return Image(std::make_shared<const Image::Data>(Image::Data{image::decode(bytes, name)}));
 }
 
+namespace {
+
+std::optional<infer::ComputeType> compute_type(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kFp32:
+      return infer::ComputeType::kFp32;
+    case Dtype::kBf16:
+      return infer::ComputeType::kBf16;
+    case Dtype::kInt8:
+      return infer::ComputeType::kInt8;
+    case Dtype::kAuto:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 struct Clip::State {
   State(const std::string& model_name, const LoadOptions& options)
       : model(model::open_model(model_name, options.pretrained)),
         pool(options.threads),
-        clip(infer::load_clip(model, pool)),
+        clip(infer::load_clip(model, pool, compute_type(options.dtype))),
         tokenizer(pipeline::make_tokenizer(model)) {}
 
   model::Model model;

@@ -31,7 +31,6 @@ constexpr int64_t kMaxBatch = 4096;
 struct Options {
   CommonOptions common;
   ModelOptions model;
-  std::string dtype = "auto";
   int64_t batch = 0;
   std::string tower;
   double min_time = 1.0;
@@ -43,12 +42,6 @@ struct Options {
 
 // ---- the model ----
 
-struct Source {
-  model::ClipConfig config;
-  weights::TensorMap tensors;
-  std::string name;
-};
-
 // A config name without weights is timed with synthetic ones: speed does not depend on values.
 bool is_config_alone(const ModelOptions& o) {
   if (!o.pretrained.empty()) return false;
@@ -58,21 +51,15 @@ bool is_config_alone(const ModelOptions& o) {
                      [&](const model::BuiltinFile& file) { return file.name == o.model; });
 }
 
-Source open_source(const Options& o) {
-  if (is_config_alone(o.model)) {
-    ThreadPool pool(o.common.threads);
-    model::ClipConfig config = model::open_config(o.model.model);
-    weights::TensorMap tensors = model::synthetic_weights(config, pool);
-    std::string name = config.name + " (synthetic weights)";
-    return {std::move(config), std::move(tensors), std::move(name)};
-  }
-  model::Model model = open_model(o.model);
-  return {std::move(model.config), std::move(model.checkpoint.tensors), std::move(model.name)};
+model::Model open_source(const Options& o) {
+  if (!is_config_alone(o.model)) return open_model(o.model);
+  ThreadPool pool(o.common.threads);
+  model::Model model;
+  model.config = model::open_config(o.model.model);
+  model.checkpoint.tensors = model::synthetic_weights(model.config, pool);
+  model.name = model.config.name + " (synthetic weights)";
+  return model;
 }
-
-std::string compute_type(const std::string& dtype) { return dtype == "auto" ? "fp32" : dtype; }
-
-constexpr const char* kFp32Only = ": towers compute in fp32 only; kernels alone can be timed in it";
 
 // ---- numbers ----
 
@@ -134,19 +121,18 @@ double measure_ceiling(ThreadPool& pool, const std::string& dtype, double min_ti
 }
 
 void run_one(const Options& o) {
-  const std::string dtype = compute_type(o.dtype);
-  require(dtype == "fp32", "--dtype ", dtype, kFp32Only);
-  Source source = open_source(o);
+  model::Model source = open_source(o);
   ThreadPool pool(o.common.threads);
-  infer::Clip clip(source.config, source.tensors, pool, source.name);
-  source.tensors.clear();
+  const auto clip = infer::load_clip(source, pool, chosen_type(o.model));
+  const std::string dtype = infer::compute_type_name(clip->type());
+  source.checkpoint.tensors.clear();
   TowerCase c{.tower = o.tower == "text" ? bench::Tower::kText : bench::Tower::kImage,
               .batch = std::max<int64_t>(1, o.batch),
               .threads = pool.size(),
               .flops = 0,
               .ceiling = measure_ceiling(pool, dtype, o.min_time)};
   c.flops = bench::tower_flops(source.config, c.tower);
-  bench::TowerRun run(clip, c.tower, c.batch);
+  bench::TowerRun run(*clip, c.tower, c.batch);
 
   const auto measure = [&] {
     const bench::Timing timing = run.time(o.min_time);
@@ -171,13 +157,14 @@ void run_one(const Options& o) {
 
 class Suite {
  public:
-  explicit Suite(const Options& o) : o_(o), dtype_(compute_type(o.dtype)) {}
+  explicit Suite(const Options& o) : o_(o), type_(chosen_type(o.model)) {}
 
   void run() {
     report_machine();
     const std::vector<int> threads = thread_counts();
     ceilings(threads);
-    Source source = open_source(o_);
+    const model::Model source = open_source(o_);
+    dtype_ = infer::compute_type_name(infer::load_type(source, type_));
     json_["model"] = source.name;
     json_["dtype"] = dtype_;
     text("\n" + source.name + ", " + dtype_ + "\n");
@@ -298,9 +285,8 @@ class Suite {
     return three ? rows + "x" + std::to_string(s.k) : rows;
   }
 
-  void towers(const Source& source, const std::vector<int>& counts) {
+  void towers(const model::Model& source, const std::vector<int>& counts) {
     if (interrupted()) return;
-    if (dtype_ != "fp32") return note("--dtype " + dtype_ + kFp32Only);
     text(std::string("\n") + kTowerHead);
     json_["towers"] = OrderedJson::array();
     Progress progress("towers", static_cast<int64_t>(counts.size() * std::size(kBatches) * 2),
@@ -308,7 +294,7 @@ class Suite {
     for (const int threads : counts) {
       if (interrupted()) return;
       ThreadPool pool(threads);
-      infer::Clip clip(source.config, source.tensors, pool, source.name);
+      const auto clip = infer::load_clip(source, pool, type_);
       for (const bench::Tower tower : {bench::Tower::kImage, bench::Tower::kText}) {
         for (const int64_t batch : kBatches) {
           if (interrupted()) return;
@@ -317,7 +303,7 @@ class Suite {
                             .threads = threads,
                             .flops = bench::tower_flops(source.config, tower),
                             .ceiling = ceiling(threads, dtype_)};
-          const bench::Timing timing = bench::TowerRun(clip, tower, batch).time(o_.min_time);
+          const bench::Timing timing = bench::TowerRun(*clip, tower, batch).time(o_.min_time);
           progress.add();
           text(row(c, timing));
           json_["towers"].push_back(to_json(c, timing));
@@ -334,6 +320,7 @@ class Suite {
   }
 
   const Options& o_;
+  std::optional<infer::ComputeType> type_;
   std::string dtype_;
   OrderedJson json_;
   std::vector<bench::Ceiling> ceilings_;
@@ -358,9 +345,7 @@ void add_bench(CLI::App& app) {
   CLI::App* cmd = app.add_subcommand(
       "bench", "speed of kernels and towers, as a share of what the processor can do");
   add_model_options(*cmd, o->model);
-  cmd->add_option("--dtype", o->dtype, "type to compute in")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int8"}))
-      ->capture_default_str();
+  add_dtype_option(*cmd, o->model);
   cmd->add_option("--batch", o->batch, "time one case only: this many items at once")
       ->check(CLI::Range(int64_t{1}, kMaxBatch));
   cmd->add_option("--tower", o->tower, "time one case only: the tower (image unless given)")

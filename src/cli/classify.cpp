@@ -104,6 +104,7 @@ void add_classify(CLI::App& app) {
       ->capture_default_str();
   add_on_bad_option(*cmd, o->on_bad);
   add_model_options(*cmd, o->model);
+  add_dtype_option(*cmd, o->model);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Probabilities are a softmax over the labels with the model's own scale.\n\nExamples:\n"

@@ -37,6 +37,23 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                      "checkpoint file, when --model is a config name");
 }
 
+void add_dtype_option(CLI::App& command, ModelOptions& options) {
+  command
+      .add_option("--dtype", options.dtype,
+                  "type to compute in: `auto` is fp32, or that of a packed file; bf16 and int8 are "
+                  "faster and less exact")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int8"}))
+      ->capture_default_str();
+}
+
+std::optional<infer::ComputeType> chosen_type(const ModelOptions& options) {
+  const auto type = infer::parse_compute_type(options.dtype);
+  if (type == infer::ComputeType::kBf16 && !kernels::kernels().fast_bf16) {
+    note("--dtype bf16: this processor computes no faster in it than in fp32");
+  }
+  return type;
+}
+
 model::Model open_model(const ModelOptions& options) {
   model::Model model = model::open_model(options.model, options.pretrained);
   if (options.model.empty()) note("model: " + model.name);
@@ -46,7 +63,7 @@ model::Model open_model(const ModelOptions& options) {
 LoadedModel::LoadedModel(const ModelOptions& options, int threads)
     : model(open_model(options)),
       pool(threads),
-      clip(infer::load_clip(model, pool)),
+      clip(infer::load_clip(model, pool, chosen_type(options))),
       tokenizer(pipeline::make_tokenizer(model)) {}
 
 void add_image_options(CLI::App& command, ImageOptions& options) {

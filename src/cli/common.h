@@ -3,6 +3,7 @@
 
 #include <CLI/App.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,14 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 struct ModelOptions {
   std::string model;
   std::string pretrained;
+  std::string dtype = "auto";
 };
 void add_model_options(CLI::App& command, ModelOptions& options);
+/// --dtype, of a command that computes with the model.
+void add_dtype_option(CLI::App& command, ModelOptions& options);
+/// The type it names, nothing for auto. Says so on stderr where that is bf16 and this processor is
+/// no faster in it.
+std::optional<infer::ComputeType> chosen_type(const ModelOptions& options);
 
 /// model::open_model; a model that was not named on the command line is named on stderr.
 model::Model open_model(const ModelOptions& options);

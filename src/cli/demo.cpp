@@ -197,6 +197,7 @@ void add_demo(CLI::App& app) {
                   "and a folder `pictures`")
       ->capture_default_str();
   add_model_options(*cmd, o->model);
+  add_dtype_option(*cmd, o->model);
   add_common_options(*cmd, o->common);
   cmd->footer("Example:\n  clipnext demo --eval examples/emoji");
   cmd->callback([o] { run(*o); });

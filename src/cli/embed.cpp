@@ -200,6 +200,7 @@ void add_embed(CLI::App& app) {
       ->required();
   add_on_bad_option(*cmd, o->on_bad);
   add_model_options(*cmd, o->model);
+  add_dtype_option(*cmd, o->model);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Files appear whole or not at all: an interrupt leaves nothing behind.\n\nExamples:\n"

@@ -140,6 +140,7 @@ void add_similarity(CLI::App& app) {
   add_text_options(*cmd, o->texts);
   add_on_bad_option(*cmd, o->on_bad);
   add_model_options(*cmd, o->model);
+  add_dtype_option(*cmd, o->model);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Rows are images, columns texts; times the model's scale they are its logits.\n\nExamples:\n"

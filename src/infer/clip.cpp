@@ -27,13 +27,18 @@ Clip::Clip(const model::ClipConfig& config, Params params, ThreadPool& pool,
   check_features(config);
   logit_scale_ = std::exp(*params.logit_scale.data());
   if (config.has_logit_bias) logit_bias_ = *params.logit_bias.data();
+  model::visit(params, config, [&](const Weight& weight, const model::ParamInfo&) {
+    type_ = std::max(type_, weight.type);
+  });
   image_ = make_image_tower(config, params);
   text_ = std::make_unique<TextTower>(config, std::move(params.text));
 }
 
 Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
-           const std::string& source, const kernels::Kernels& kernels)
-    : Clip(config, pack(config, model::bind_tensors(config, tensors, source), {}, kernels, pool),
+           const std::string& source, ComputeType type, const kernels::Kernels& kernels)
+    : Clip(config,
+           pack(config, model::bind_tensors(config, tensors, source),
+                choose_types(config, type, kernels), kernels, pool),
            pool, kernels) {}
 
 void Clip::embed_images(const model::PixelBatch& pixels, float* out, bool normalize) {
@@ -74,8 +79,14 @@ void Clip::trace_texts(std::span<const std::span<const int32_t>> rows, float* ou
   text_->embed(engine_, rows, out, trace);
 }
 
-std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool) {
-  return std::make_unique<Clip>(model.config, model.checkpoint.tensors, pool, model.name);
+ComputeType load_type(const model::Model& /*model*/, std::optional<ComputeType> type) {
+  return type.value_or(ComputeType::kFp32);
+}
+
+std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool,
+                                std::optional<ComputeType> type) {
+  return std::make_unique<Clip>(model.config, model.checkpoint.tensors, pool, model.name,
+                                load_type(model, type));
 }
 
 }  // namespace clipnext::infer

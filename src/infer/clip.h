@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,10 +27,10 @@ class Clip final : public model::Embedder {
   /// Takes packed parameters over. The pool must outlive this.
   Clip(const model::ClipConfig& config, Params params, ThreadPool& pool,
        const kernels::Kernels& kernels = kernels::kernels());
-  /// Packs the tensors (which must fit the config: model::bind_tensors) for `kernels`. `source`
-  /// stands in messages.
+  /// Packs the tensors (which must fit the config: model::bind_tensors) for `kernels`, in the types
+  /// that choose_types has for `type`. `source` stands in messages.
   Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
-       const std::string& source = "checkpoint",
+       const std::string& source = "checkpoint", ComputeType type = ComputeType::kFp32,
        const kernels::Kernels& kernels = kernels::kernels());
 
   const model::ClipConfig& config() const override { return config_; }
@@ -38,6 +39,8 @@ class Clip final : public model::Embedder {
   void embed_images(const model::PixelBatch& pixels, float* out, bool normalize = true) override;
   void embed_texts(const model::TokenRows& tokens, float* out, bool normalize = true) override;
   std::string text_identity() override;
+  /// The narrowest type that any of its products is computed in.
+  ComputeType type() const { return type_; }
 
   /// The tower as in embed_images, showing intermediate results. A batch is not divided, so keep
   /// it small.
@@ -57,10 +60,15 @@ class Clip final : public model::Embedder {
   std::unique_ptr<TextTower> text_;
   float logit_scale_ = 1.0f;
   float logit_bias_ = 0.0f;
+  ComputeType type_ = ComputeType::kFp32;
   std::vector<std::span<const int32_t>> rows_;
 };
 
-/// The Clip of a model found by model::open_model.
-std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool);
+/// The type that load_clip computes in, Clip::type() of what it gives: fp32 unless given.
+ComputeType load_type(const model::Model& model, std::optional<ComputeType> type);
+
+/// The Clip of a model found by model::open_model, computing in load_type.
+std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool,
+                                std::optional<ComputeType> type = std::nullopt);
 
 }  // namespace clipnext::infer

@@ -105,25 +105,24 @@ void ConvNextTower::block(Engine& engine, const Map& map, const model::ConvNextB
   float* y = y_.ensure(map.rows() * map.c);
   const int64_t picture = map.h * map.w * map.c;
   const int64_t row = map.w * map.c;
-  const auto norm = [&](float* rows, int64_t count) {
-    engine.kernels.layer_norm(rows, map.c, p.norm.weight.data(), p.norm.bias.data(), count, map.c,
-                              config_.eps, rows, map.c);
-  };
+  const NormSpec norm{p.norm.weight.data(), p.norm.bias.data(), config_.eps};
+  const RowsLease normed(engine.scratch, p.fc1_weight.type, map.rows(), map.c);
 
   // Several tasks a thread; each reads three rows above and below its own, so not too thin.
   const int64_t wanted = (engine.pool.size() * int64_t{4} + map.n - 1) / map.n;
   const Pieces bands{map.h, std::clamp<int64_t>(map.h / 2, 1, wanted)};
   engine.pool.parallel_for(map.n * bands.parts, [&](int64_t i) {
-    const int64_t first = i / bands.parts * picture;
+    const int64_t n = i / bands.parts;
     const int64_t begin = bands.begin(i % bands.parts);
     const int64_t end = bands.end(i % bands.parts);
-    engine.kernels.depthwise_conv7(x + first, map.h, map.w, map.c, p.dw_weight.data(),
-                                   p.dw_bias.data(), begin, end, y + first);
-    if (!trace) norm(y + first + begin * row, (end - begin) * map.w);  // while it is in cache
+    engine.kernels.depthwise_conv7(x + n * picture, map.h, map.w, map.c, p.dw_weight.data(),
+                                   p.dw_bias.data(), begin, end, y + n * picture);
+    norm_rows(engine.kernels, norm, y + n * picture + begin * row, map.c, (end - begin) * map.w,
+              map.c, normed.rows().from((n * map.h + begin) * map.w));  // while it is in cache
   });
   if (trace) {
     trace(at + ".conv_dw", y, map.shape());
-    norm(y, map.rows());
+    norm_rows(engine, p.norm, config_.eps, y, map.rows(), map.c, y);
     trace(at + ".norm", y, map.shape());
   }
   add_mlp(engine,
@@ -133,7 +132,7 @@ void ConvNextTower::block(Engine& engine, const Map& map, const model::ConvNextB
            .fc2 = p.fc2_weight,
            .fc2_bias = p.fc2_bias,
            .scale = p.gamma.data()},
-          y, map.rows(), x);
+          normed.rows(), map.rows(), x);
   if (trace) trace(at, x, map.shape());
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "infer/pack.h"
+#include "infer/rows.h"
 #include "infer/workspace.h"
 #include "kernels/kernels.h"
 
@@ -40,12 +41,16 @@ struct Pieces {
   int64_t end(int64_t i) const { return begin(i + 1); }
 };
 
-/// c [m, w.n] = epilogue(a [m, w.k] times w transposed); a and c rows lda, ldc apart, c is not a.
+/// c [m, w.n] = epilogue(a [m, w.k] times w transposed), a in the type of w; rows of c ldc apart, c
+/// is not a.
+void linear(Engine& engine, const Rows& a, int64_t m, const Weight& w,
+            const kernels::Epilogue& epilogue, float* c, int64_t ldc);
+/// The same from f32 rows lda apart, which are rounded to the type of w.
 void linear(Engine& engine, const float* a, int64_t lda, int64_t m, const Weight& w,
             const kernels::Epilogue& epilogue, float* c, int64_t ldc);
 
-/// x [m, c] += scale * (fc2 act(fc1 y + b1) + b2), y [m, c]; scale [c] or null. The hidden layer of
-/// a few rows at a time stays in cache.
+/// x [m, c] += scale * (fc2 act(fc1 y + b1) + b2), y [m, c] in the type of fc1; scale [c] or null.
+/// The hidden layer of a few rows at a time stays in cache.
 struct Mlp {
   const Weight& fc1;
   const Weight& fc1_bias;
@@ -54,11 +59,14 @@ struct Mlp {
   const Weight& fc2_bias;
   const float* scale = nullptr;
 };
-void add_mlp(Engine& engine, const Mlp& mlp, const float* y, int64_t m, float* x);
+void add_mlp(Engine& engine, const Mlp& mlp, const Rows& y, int64_t m, float* x);
 
 /// LayerNorm of rows x [rows, cols] into y, both dense; y may be x.
 void norm_rows(Engine& engine, const model::Norm<Weight>& norm, float eps, const float* x,
                int64_t rows, int64_t cols, float* y);
+/// The same into y's type.
+void norm_rows(Engine& engine, const model::Norm<Weight>& norm, float eps, const float* x,
+               int64_t rows, int64_t cols, const Rows& y);
 
 /// Convolution as a product over patches: y [rows, w.n] = epilogue(patches times w transposed),
 /// where gather(begin, end, out) writes patches [end - begin, w.k]. Patches are made a slab at a

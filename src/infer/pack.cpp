@@ -145,10 +145,10 @@ void pack_one(Weight& weight, const Tensor& t, const model::ParamInfo& info,
   } else if (info.role == Role::kLinear && is_transposed(info.name)) {
     pack_transposed(weight, t, kernels, pool);
   } else if (info.role == Role::kLinear) {
-    const auto [n, k] = matrix_shape(info);  // [n, k], or [n, k, 1, 1] of conv_mlp
-    pack_matrix(weight, n, k, kernels, pool, [&](int64_t begin, int64_t rows, float* out) {
-      copy_rows(t, begin, rows, k, out);
-    });
+    const MatrixShape shape = matrix_shape(info);  // [n, k], or [n, k, 1, 1] of conv_mlp
+    pack_matrix(
+        weight, shape.n, shape.k, kernels, pool,
+        [&](int64_t begin, int64_t rows, float* out) { copy_rows(t, begin, rows, shape.k, out); });
   } else {
     weights::copy_as_f32(t, allocate(weight, t.numel()));
   }

@@ -28,22 +28,24 @@ void Transformer::run(Engine& engine, std::span<const Sequence> sequences, float
     const Block& p = blocks_[i];
     const std::string at =
         trace ? options_.name + "transformer.resblocks." + std::to_string(i) : std::string();
-    norm_rows(engine, p.ln_1, kTransformerEps, x, rows, w, y);
-    if (trace) trace(at + ".ln_1", y, {rows, w});
-    linear(engine, y, w, rows, p.in_proj_weight, {.bias = p.in_proj_bias.data()}, qkv, 3 * w);
+    if (trace) show_norm(engine, p.ln_1, x, rows, at + ".ln_1", trace);
+    {
+      const RowsLease normed(engine.scratch, p.in_proj_weight.type, rows, w);
+      norm_rows(engine, p.ln_1, kTransformerEps, x, rows, w, normed.rows());
+      linear(engine, normed.rows(), rows, p.in_proj_weight, {.bias = p.in_proj_bias.data()}, qkv,
+             3 * w);
+    }
     if (i + 1 == blocks_.size() && !trace) {
       attend(engine, shape, sequences, qkv, options_.pooled, y);
       take_pooled(sequences, x, out);
       project(engine, p, y, n, out);
-      norm_rows(engine, p.ln_2, kTransformerEps, out, n, w, y);
-      feed_forward(engine, p, y, n, out);
+      feed_forward(engine, p, n, out);
       return;
     }
     attend(engine, shape, sequences, qkv, Queries::kAll, y);
     project(engine, p, y, rows, x);
-    norm_rows(engine, p.ln_2, kTransformerEps, x, rows, w, y);
-    if (trace) trace(at + ".ln_2", y, {rows, w});
-    feed_forward(engine, p, y, rows, x);
+    if (trace) show_norm(engine, p.ln_2, x, rows, at + ".ln_2", trace);
+    feed_forward(engine, p, rows, x);
     if (trace) trace(at, x, {rows, w});
   }
   take_pooled(sequences, x, out);
@@ -58,9 +60,10 @@ void Transformer::project(Engine& engine, const Block& p, const float* y, int64_
       x, w);
 }
 
-/// x += gamma_2 * mlp(y).
-void Transformer::feed_forward(Engine& engine, const Block& p, const float* y, int64_t rows,
-                               float* x) {
+/// x += gamma_2 * mlp(ln_2(x)).
+void Transformer::feed_forward(Engine& engine, const Block& p, int64_t rows, float* x) {
+  const RowsLease normed(engine.scratch, p.fc_weight.type, rows, options_.width);
+  norm_rows(engine, p.ln_2, kTransformerEps, x, rows, options_.width, normed.rows());
   add_mlp(engine,
           {.fc1 = p.fc_weight,
            .fc1_bias = p.fc_bias,
@@ -68,7 +71,14 @@ void Transformer::feed_forward(Engine& engine, const Block& p, const float* y, i
            .fc2 = p.proj_weight,
            .fc2_bias = p.proj_bias,
            .scale = p.gamma_2.data()},
-          y, rows, x);
+          normed.rows(), rows, x);
+}
+
+void Transformer::show_norm(Engine& engine, const model::Norm<Weight>& norm, const float* x,
+                            int64_t rows, const std::string& name, const Trace& trace) {
+  const int64_t w = options_.width;
+  norm_rows(engine, norm, kTransformerEps, x, rows, w, y_.data());
+  trace(name, y_.data(), {rows, w});
 }
 
 void Transformer::take_pooled(std::span<const Sequence> sequences, const float* x,

@@ -35,7 +35,10 @@ class Transformer {
   using Block = model::TransformerBlock<Weight>;
 
   void project(Engine& engine, const Block& p, const float* y, int64_t rows, float* x);
-  void feed_forward(Engine& engine, const Block& p, const float* y, int64_t rows, float* x);
+  void feed_forward(Engine& engine, const Block& p, int64_t rows, float* x);
+  /// In fp32, whatever type the product after it wants.
+  void show_norm(Engine& engine, const model::Norm<Weight>& norm, const float* x, int64_t rows,
+                 const std::string& name, const Trace& trace);
   void take_pooled(std::span<const Sequence> sequences, const float* x, float* out) const;
 
   Options options_;

@@ -169,6 +169,11 @@ class Verifier {
 
 }  // namespace
 
+double verify_tolerance(ComputeType type) {
+  if (type == ComputeType::kInt8) return 0.2;
+  return type == ComputeType::kBf16 ? 0.03 : 1e-5;
+}
+
 VerifyReport verify(Clip& clip, const weights::TensorMap& dump, const std::string& source,
                     double tolerance) {
   return Verifier(clip, dump, source, tolerance).run();

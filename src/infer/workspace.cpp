@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -41,8 +42,16 @@ float* Buffer::ensure(int64_t count) {
 ScratchPool::Lease::Lease(ScratchPool& pool, int64_t count) : pool_(pool) {
   {
     const std::lock_guard lock(pool_.mutex_);
-    if (!pool_.free_.empty()) {
-      buffer_ = std::move(pool_.free_.back());
+    // The smallest that is large enough, or the largest.
+    const auto better = [count](const Buffer& a, const Buffer& b) {
+      const bool enough = b.capacity() >= count;
+      if ((a.capacity() >= count) != enough) return !enough;
+      return enough ? a.capacity() < b.capacity() : a.capacity() > b.capacity();
+    };
+    const auto best = std::min_element(pool_.free_.begin(), pool_.free_.end(), better);
+    if (best != pool_.free_.end()) {
+      buffer_ = std::move(*best);
+      *best = std::move(pool_.free_.back());
       pool_.free_.pop_back();
     }
   }

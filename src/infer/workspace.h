@@ -19,6 +19,7 @@ class Buffer {
   float* ensure(int64_t count);
   float* data() { return data_.get(); }
   const float* data() const { return data_.get(); }
+  int64_t capacity() const { return capacity_; }
 
  private:
   struct Free {

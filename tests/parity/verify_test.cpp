@@ -23,8 +23,8 @@ model::ClipConfig dumped_config() {
 class Verify : public ::testing::Test {
  protected:
   infer::VerifyReport report() {
-    infer::Clip clip(config_, tensors_, pool_);
-    return infer::verify(clip, dump_, "tiny_dump.npz");
+    infer::Clip clip(config_, tensors_, pool_, "test", type_);
+    return infer::verify(clip, dump_, "tiny_dump.npz", infer::verify_tolerance(type_));
   }
 
   std::string first() {
@@ -51,6 +51,7 @@ class Verify : public ::testing::Test {
     });
   }
 
+  infer::ComputeType type_ = infer::ComputeType::kFp32;
   ThreadPool pool_{2};
   model::ClipConfig config_ = dumped_config();
   weights::TensorMap tensors_ = testing::synthetic_weights(config_, pool_);
@@ -69,6 +70,24 @@ TEST_F(Verify, SoundModelAgreesInEveryLayer) {
   EXPECT_EQ(r.not_compared,
             (std::vector<std::string>{"visual.trunk.norm_pre", "visual.trunk.stages.0.downsample",
                                       "visual.trunk.stem.1"}));
+}
+
+TEST_F(Verify, SoundModelAgreesInEveryTypeAndAFaultDoesNot) {
+  for (const auto type : {infer::ComputeType::kBf16, infer::ComputeType::kInt8}) {
+    type_ = type;
+    const infer::VerifyReport r = report();
+    EXPECT_FALSE(r.first);
+    EXPECT_GT(r.layers.size(), 35U);
+    for (const auto& layer : r.layers) {
+      EXPECT_LT(layer.relative, 0.5 * infer::verify_tolerance(type)) << layer.name;
+    }
+  }
+  for (const auto type : {infer::ComputeType::kBf16, infer::ComputeType::kInt8}) {
+    type_ = type;
+    change("visual.trunk.stages.2.blocks.1.gamma",
+           [](std::vector<float>& gamma) { std::fill(gamma.begin(), gamma.end(), 1.0f); });
+    EXPECT_EQ(first(), "visual.trunk.stages.2.blocks.1");
+  }
 }
 
 TEST_F(Verify, WrongEpsilonIsNamedAtTheFirstNorm) {
