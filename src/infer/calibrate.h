@@ -3,10 +3,9 @@
 //
 //   CalibrationSet set{.images = pixels, .texts = tokens_of(calibration_prompts())};
 //   Calibration c = calibrate(config, checkpoint.tensors, set, {.min_cosine = 0.995}, pool, name);
-//   Params params = pack(config, model::bind_tensors(config, c.tensors, name), c.types, kernels,
-//                        pool);
 //
-// and the packed file's metadata carries c.images, c.texts and c.accuracy.
+// c.params are ready to be written, and the packed file's metadata carries c.types, c.images,
+// c.texts and c.accuracy.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +18,7 @@
 
 #include "base/thread_pool.h"
 #include "infer/compute_type.h"
+#include "infer/pack.h"
 #include "kernels/kernels.h"
 #include "model/embedder.h"
 #include "weights/tensor.h"
@@ -69,8 +69,8 @@ struct Widened {
 };
 
 struct Calibration {
-  LayerTypes types;            // of every matrix
-  weights::TensorMap tensors;  // to pack: the model's, some scaled against each other (see smooth)
+  LayerTypes types;  // of every matrix
+  Params params;     // packed in them; where it helped, channels are scaled (infer/smooth.h)
   std::vector<Widened> widened;
   Fidelity images, texts;
   std::optional<Accuracy> accuracy;  // with labels
