@@ -31,12 +31,12 @@ struct CalibrationSet {
   model::TokenRows texts;    // each an ordinary prompt, calibration_prompts() if nothing is nearer
   /// With labels: the class of each image, and the prompts of the classes, `templates` rows for
   /// each, class by class.
-  std::span<const int32_t> labels;
+  std::span<const int64_t> labels;
   model::TokenRows classes;
   int64_t templates = 1;
 };
 
-/// Sentences of many kinds, in the words of their time, for who has none of their own.
+/// Sentences of many kinds, for who has none of their own.
 std::span<const std::string_view> calibration_prompts();
 
 struct CalibrationOptions {
@@ -44,7 +44,7 @@ struct CalibrationOptions {
   std::function<void(const std::string& what)> progress{};  // a line for people, now and then
 };
 
-/// Cosines between a vector of the int8 model and the same of the fp32 model; 1 of an empty set.
+/// Cosines between a vector of the int8 model and the same of the fp32 model.
 struct Fidelity {
   double min_cosine = 1;
   double mean_cosine = 1;

@@ -1,0 +1,32 @@
+// Moving the scale of outlier channels from activations into weights, where 8 bits bear it better:
+// SmoothQuant (Xiao et al., arXiv:2211.10438), with powers of two, so that in fp32 every result
+// stays the same bit for bit.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "infer/clip.h"
+#include "infer/compute_type.h"
+#include "model/params.h"
+#include "weights/tensor.h"
+
+namespace clipnext::infer {
+
+/// The largest size of each channel that a layer norm gives, by the norm's name.
+using ChannelSizes = std::map<std::string, std::vector<float>, std::less<>>;
+
+/// Of those norms whose results a trace shows, over these inputs.
+ChannelSizes measure_channels(Clip& clip, const model::PixelBatch& images,
+                              const model::TokenRows& texts);
+
+/// Divides each channel j of a norm's gain and bias by 2^round(log2(sizes[j] / w[j]) / 2), w[j] the
+/// largest weight that the matrix behind it has for that channel, and multiplies those weights by
+/// the same; relative to the median channel, which stays. Only where `types` has the matrix in 8
+/// bits.
+void smooth(const model::ClipConfig& config, const ChannelSizes& sizes, const LayerTypes& types,
+            model::ClipParams<weights::Tensor>& tensors);
+
+}  // namespace clipnext::infer
