@@ -60,6 +60,15 @@ Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder, Clean clea
   return {std::make_shared<const Tables>(Tables{std::move(vocabulary)}), clean};
 }
 
+Tokenizer Tokenizer::from_merges(std::string_view merges, const std::string& source, Clean clean) {
+  return {std::make_shared<const Tables>(Tables{parse_merges(merges, source)}), clean};
+}
+
+std::string Tokenizer::own_merges() const {
+  std::string merges = tables_->vocabulary->merges_text();
+  return merges == embedded_vocabulary()->merges_text() ? "" : merges;
+}
+
 int64_t Tokenizer::vocab_size() const { return tables_->vocabulary->size(); }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {

@@ -27,6 +27,13 @@ class Tokenizer {
   /// the folder has neither. Throws Error naming the file and the first entry that is wrong.
   static Tokenizer from_folder(const std::filesystem::path& folder, Clean clean = Clean::kLower);
 
+  /// From merges, one `left right` a line, as own_merges gives them. Throws as from_folder.
+  static Tokenizer from_merges(std::string_view merges, const std::string& source,
+                               Clean clean = Clean::kLower);
+
+  /// The merges of its vocabulary; empty if it is the one inside the program.
+  std::string own_merges() const;
+
   /// Tokens with start and end; a model's token embedding has as many rows.
   int64_t vocab_size() const;
 

@@ -69,6 +69,18 @@ bool MergeTable::insert(int32_t left, int32_t right, int32_t rank) {
   return true;
 }
 
+std::vector<std::pair<int32_t, int32_t>> MergeTable::pairs() const {
+  const auto empty = std::count(entries_.begin(), entries_.end(), kEmpty);
+  std::vector<std::pair<int32_t, int32_t>> pairs(entries_.size() - static_cast<size_t>(empty));
+  for (const uint64_t entry : entries_) {
+    if (entry == kEmpty) continue;
+    const uint64_t key = entry >> kRankBits;
+    pairs[entry & kRankMask] = {static_cast<int32_t>(key >> 21 & kIdMask),
+                                static_cast<int32_t>(key & kIdMask)};
+  }
+  return pairs;
+}
+
 Vocabulary::Vocabulary(const std::vector<Merge>& merges, const std::string& source)
     : merges_(std::ssize(merges)), index_(table_size(std::ssize(merges) + kByteTokens + 2), -1) {
   require(std::ssize(merges) + kByteTokens + 2 <= MergeTable::kMaxTokens, source, ": ",
@@ -102,6 +114,17 @@ std::string_view Vocabulary::token(int32_t id) const {
 std::optional<int32_t> Vocabulary::find(std::string_view token) const {
   const int32_t id = index_[place(token)];
   return id >= 0 ? std::optional(id) : std::nullopt;
+}
+
+std::string Vocabulary::merges_text() const {
+  std::string text;
+  for (const auto& [left, right] : merges_.pairs()) {
+    text += token(left);
+    text += ' ';
+    text += token(right);
+    text += '\n';
+  }
+  return text;
 }
 
 /// Where in the index the token is, or belongs.

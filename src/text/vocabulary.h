@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace clipnext::text {
@@ -39,6 +40,9 @@ class MergeTable {
     }
   }
 
+  /// The pairs in order of rank; the ranks are 0, 1, 2, ...
+  std::vector<std::pair<int32_t, int32_t>> pairs() const;
+
   static constexpr int32_t kNone = INT32_MAX;
   static constexpr int64_t kMaxTokens = int64_t{1} << 21;
 
@@ -46,6 +50,7 @@ class MergeTable {
   static constexpr int kRankBits = 22;
   static constexpr uint64_t kRankMask = (uint64_t{1} << kRankBits) - 1;
   static constexpr uint64_t kEmpty = UINT64_MAX;
+  static constexpr uint64_t kIdMask = (uint64_t{1} << 21) - 1;
 
   static uint64_t pack(int32_t left, int32_t right) {
     return static_cast<uint64_t>(left) << 21 | static_cast<uint64_t>(right);
@@ -71,6 +76,8 @@ class Vocabulary {
   const MergeTable& merges() const { return merges_; }
   std::string_view token(int32_t id) const;
   std::optional<int32_t> find(std::string_view token) const;
+  /// All that sets it apart: its merges as parse_merges reads them.
+  std::string merges_text() const;
 
  private:
   size_t place(std::string_view token) const;
@@ -96,6 +103,7 @@ struct SourceText {
 };
 std::shared_ptr<const Vocabulary> parse_tokenizer_json(std::string_view text,
                                                        const std::string& source);
+std::shared_ptr<const Vocabulary> parse_merges(std::string_view text, const std::string& source);
 std::shared_ptr<const Vocabulary> parse_merges_and_vocab(const SourceText& merges_file,
                                                          const SourceText& vocab_file);
 

@@ -110,11 +110,9 @@ std::shared_ptr<const Vocabulary> parse_tokenizer_json(std::string_view text,
   return vocabulary;
 }
 
-std::shared_ptr<const Vocabulary> parse_merges_and_vocab(const SourceText& merges_file,
-                                                         const SourceText& vocab_file) {
-  const std::string& source = merges_file.source;
+std::shared_ptr<const Vocabulary> parse_merges(std::string_view text, const std::string& source) {
   std::vector<Merge> merges;
-  std::string_view rest = merges_file.text;
+  std::string_view rest = text;
   if (rest.starts_with("#version")) rest.remove_prefix(std::min(rest.find('\n'), rest.size()));
   while (!rest.empty()) {
     std::string_view line = rest.substr(0, rest.find('\n'));
@@ -122,7 +120,12 @@ std::shared_ptr<const Vocabulary> parse_merges_and_vocab(const SourceText& merge
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.empty()) merges.push_back(parse_merge(line, merges.size(), source));
   }
-  auto vocabulary = std::make_shared<const Vocabulary>(merges, source);
+  return std::make_shared<const Vocabulary>(merges, source);
+}
+
+std::shared_ptr<const Vocabulary> parse_merges_and_vocab(const SourceText& merges_file,
+                                                         const SourceText& vocab_file) {
+  auto vocabulary = parse_merges(merges_file.text, merges_file.source);
   check_tokens(parse_json(vocab_file.text, vocab_file.source), *vocabulary, vocab_file.source);
   return vocabulary;
 }

@@ -105,6 +105,17 @@ TEST_F(VocabularyFiles, AreReadInEveryForm) {
   EXPECT_EQ(tokens(), from_strings);
 }
 
+TEST_F(VocabularyFiles, FollowFromTheirMerges) {
+  put("tokenizer.json", tokenizer_json().dump());
+  const Tokenizer tokenizer = Tokenizer::from_folder(folder_);
+  const std::string merges = tokenizer.own_merges();
+  EXPECT_EQ(Tokenizer::from_merges(merges, "test").tokenize("cat thin"),
+            tokenizer.tokenize("cat thin"));
+  EXPECT_EQ(Tokenizer().own_merges(), "") << "is inside the program";
+  EXPECT_EQ(parse_merges(embedded_vocabulary()->merges_text(), "test")->merges_text(),
+            embedded_vocabulary()->merges_text());
+}
+
 TEST_F(VocabularyFiles, MayHaveOpenClipsNamesAndNoVersionLine) {
   OrderedJson vocab = vocab_json();
   vocab.erase("<|startoftext|>");
