@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "infer/packed_file.h"
 #include "model/bind.h"
 
 namespace clipnext::infer {
@@ -79,12 +80,22 @@ void Clip::trace_texts(std::span<const std::span<const int32_t>> rows, float* ou
   text_->embed(engine_, rows, out, trace);
 }
 
-ComputeType load_type(const model::Model& /*model*/, std::optional<ComputeType> type) {
-  return type.value_or(ComputeType::kFp32);
+ComputeType load_type(const model::Model& model, std::optional<ComputeType> type) {
+  const auto packed = read_packed_info(model.checkpoint, model.name);
+  if (!packed) return type.value_or(ComputeType::kFp32);
+  require(!type || *type == packed->type, model.name, ": is packed in ",
+          compute_type_name(packed->type), "; to compute in ", compute_type_name(*type),
+          ", use the weights it was made from (", packed->model, ")");
+  return packed->type;
 }
 
 std::unique_ptr<Clip> load_clip(const model::Model& model, ThreadPool& pool,
                                 std::optional<ComputeType> type) {
+  if (model::is_packed(model.checkpoint)) {
+    load_type(model, type);  // refuses another
+    return std::make_unique<Clip>(model.config,
+                                  load_packed(model.config, model.checkpoint, model.name), pool);
+  }
   return std::make_unique<Clip>(model.config, model.checkpoint.tensors, pool, model.name,
                                 load_type(model, type));
 }

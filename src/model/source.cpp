@@ -54,6 +54,21 @@ ClipConfig read_config_file(const fs::path& file, const std::string& name) {
   return read_config(read_file(file, kMaxConfigBytes), name, file.string());
 }
 
+void set_config(Model& model, std::string text, const std::string& name,
+                const std::string& source) {
+  model.config = read_config(text, name, source);
+  model.config_json = std::move(text);
+}
+
+void set_config_file(Model& model, const fs::path& file, const std::string& name) {
+  set_config(model, read_file(file, kMaxConfigBytes), name, file.string());
+}
+
+void set_builtin_config(Model& model, const std::string& name) {
+  model.config = builtin_config(name);
+  model.config_json = builtin_config_json(name);
+}
+
 // The last component, also of "folder/" and ".".
 std::string folder_name(const fs::path& folder) {
   std::error_code ignored;
@@ -62,7 +77,7 @@ std::string folder_name(const fs::path& folder) {
   return name.empty() ? folder.string() : name;
 }
 
-// ---- folders ----
+// ---- files and folders ----
 
 // open_clip's order; then the first .safetensors, then the first of the other kinds.
 fs::path find_weights(const fs::path& folder) {
@@ -85,34 +100,6 @@ fs::path find_weights(const fs::path& folder) {
   return first == others.end() ? fs::path() : first->second;
 }
 
-fs::path folder_config(const fs::path& folder) {
-  fs::path config = folder / kConfigFile;
-  if (is_file(config)) return config;
-  const fs::path weights = find_weights(folder);
-  if (weights.empty()) {
-    fail(folder.string(), ": not a model folder: it has neither ", kConfigFile,
-         " nor weights (open_clip_model.safetensors, open_clip_pytorch_model.bin, ...)");
-  }
-  fail(folder.string(), ": has ", weights.filename().string(), " but no ", kConfigFile,
-       "; put it there, or name the architecture: --model CONFIG --pretrained ", weights.string());
-}
-
-Model open_folder(const fs::path& folder) {
-  const fs::path config = folder_config(folder);
-  const fs::path weights = find_weights(folder);
-  require(!weights.empty(), folder.string(), ": has ", kConfigFile,
-          " but no weights; looked for open_clip_model.safetensors, open_clip_pytorch_model.bin "
-          "and any other .safetensors, .bin, .pth or .pt");
-  Model model;
-  model.name = folder_name(folder);
-  model.config = read_config_file(config, model.name);
-  model.checkpoint = weights::open_checkpoint(weights);
-  model.tokenizer_folder = folder;
-  return model;
-}
-
-// ---- checkpoint files ----
-
 std::string read_metadata(const weights::Checkpoint& checkpoint) {
   const auto it = checkpoint.metadata.find(kConfigMetadata);
   return it == checkpoint.metadata.end() ? "" : it->second;
@@ -124,30 +111,70 @@ fs::path folder_of(const fs::path& file) {
 
 fs::path beside(const fs::path& file) { return fs::path(file).replace_extension(".json"); }
 
+// Whole in itself: what lies beside it does not matter.
+Model open_packed(const fs::path& file, weights::Checkpoint checkpoint) {
+  Model model;
+  model.name = file.filename().string();
+  model.checkpoint = std::move(checkpoint);
+  const std::string source = file.string() + ": metadata " + kConfigMetadata;
+  std::string config = read_metadata(model.checkpoint);
+  require(config.starts_with('{'), source, " is missing; a packed file holds its configuration");
+  set_config(model, std::move(config), file.stem().string(), source);
+  const auto merges = model.checkpoint.tensors.find(kMergesTensor);
+  if (merges != model.checkpoint.tensors.end()) {
+    const auto& bytes = merges->second.data;
+    model.merges = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  return model;
+}
+
 Model open_file(const fs::path& file) {
   Model model;
   model.checkpoint = weights::open_checkpoint(file);
+  if (is_packed(model.checkpoint)) return open_packed(file, std::move(model.checkpoint));
   const std::string stem = file.stem().string();
   model.name = file.filename().string();
   const std::string metadata = read_metadata(model.checkpoint);
   const std::string metadata_source = file.string() + ": metadata " + kConfigMetadata;
   const fs::path folder = folder_of(file);
   if (is_file(beside(file))) {
-    model.config = read_config_file(beside(file), stem);
+    set_config_file(model, beside(file), stem);
   } else if (metadata.starts_with('{')) {
-    model.config = read_config(metadata, stem, metadata_source);
+    set_config(model, metadata, stem, metadata_source);
   } else if (!metadata.empty()) {
     require(is_builtin_config(metadata), metadata_source, " names \"", metadata,
             "\", which is no config of this program");
-    model.config = builtin_config(metadata);
+    set_builtin_config(model, metadata);
   } else if (is_file(folder / kConfigFile)) {
-    model.config = read_config_file(folder / kConfigFile, stem);
+    set_config_file(model, folder / kConfigFile, stem);
     model.tokenizer_folder = folder;
   } else {
     fail(file.string(), ": no configuration for it: looked for ", beside(file).string(), ", ",
          (folder / kConfigFile).string(), " and \"", kConfigMetadata,
          "\" in its metadata; name the architecture: --model CONFIG --pretrained ", file.string());
   }
+  return model;
+}
+
+Model open_folder(const fs::path& folder) {
+  const fs::path config = folder / kConfigFile;
+  const fs::path weights = find_weights(folder);
+  if (weights.empty()) {
+    require(is_file(config), folder.string(), ": not a model folder: it has neither ", kConfigFile,
+            " nor weights (open_clip_model.safetensors, open_clip_pytorch_model.bin, ...)");
+    fail(folder.string(), ": has ", kConfigFile,
+         " but no weights; looked for open_clip_model.safetensors, open_clip_pytorch_model.bin "
+         "and any other .safetensors, .bin, .pth or .pt");
+  }
+  Model model;
+  model.checkpoint = weights::open_checkpoint(weights);
+  if (is_packed(model.checkpoint)) return open_packed(weights, std::move(model.checkpoint));
+  require(is_file(config), folder.string(), ": has ", weights.filename().string(), " but no ",
+          kConfigFile, "; put it there, or name the architecture: --model CONFIG --pretrained ",
+          weights.string());
+  model.name = folder_name(folder);
+  set_config_file(model, config, model.name);
+  model.tokenizer_folder = folder;
   return model;
 }
 
@@ -217,20 +244,22 @@ std::vector<std::string> preprocessing_warnings(const Model& model, const fs::pa
           ", which is used; to use the folder's, give it as --model without --pretrained"};
 }
 
-Model open_named(ClipConfig config, const std::string& pretrained) {
+// A model whose config is set, without weights so far.
+Model open_named(Model model, const std::string& pretrained) {
+  const std::string& config = model.config.name;
   if (pretrained.empty()) {
     const PretrainedTag* tag = nullptr;
     for (const PretrainedTag& entry : pretrained_tags()) {
-      if (entry.config == config.name) tag = &entry;
+      if (entry.config == config) tag = &entry;
     }
-    fail("model ", config.name, " needs weights: --pretrained FILE",
+    fail("model ", config, " needs weights: --pretrained FILE",
          tag == nullptr ? "" : "; of the published ones (`clipnext models`), " + how_to_get(*tag));
   }
-  if (!is_file(pretrained)) refuse_pretrained(config.name, pretrained);
-  Model model;
-  model.config = std::move(config);
+  if (!is_file(pretrained)) refuse_pretrained(config, pretrained);
   model.checkpoint = weights::open_checkpoint(pretrained);
-  model.name = model.config.name + " (" + fs::path(pretrained).filename().string() + ")";
+  require(!is_packed(model.checkpoint), pretrained,
+          ": is a packed file, which brings its own configuration; give it as --model");
+  model.name = config + " (" + fs::path(pretrained).filename().string() + ")";
   model.warnings = quick_gelu_warnings(model, pretrained);
   for (std::string& warning : preprocessing_warnings(model, pretrained)) {
     model.warnings.push_back(std::move(warning));
@@ -255,7 +284,7 @@ ClipConfig demo_config(const DemoModel& demo) {
 Model open_demo() {
   const DemoModel demo = require_demo();
   Model model;
-  model.config = demo_config(demo);
+  set_config(model, std::string(demo.config_json), std::string(demo.name), std::string(demo.name));
   model.name = std::string(demo.name) + " (demo)";
   // The bytes are part of the program: nothing to keep alive.
   const std::shared_ptr<const void> owner(demo.weights.data(), [](const void*) {});
@@ -299,6 +328,10 @@ Source classify(const std::string& given) {
 
 }  // namespace
 
+bool is_packed(const weights::Checkpoint& checkpoint) {
+  return checkpoint.metadata.contains(kPackedMetadata);
+}
+
 Model open_model(const std::string& model, const std::string& pretrained) {
   const Source source = classify(model);
   const bool wants_weights = source.kind == Kind::kConfigName || source.kind == Kind::kConfigJson;
@@ -309,11 +342,16 @@ Model open_model(const std::string& model, const std::string& pretrained) {
   switch (source.kind) {
     case Kind::kDemo:
       return open_demo();
-    case Kind::kConfigName:
-      return open_named(builtin_config(source.name), pretrained);
-    case Kind::kConfigJson:
-      return open_named(read_config_file(source.name, fs::path(source.name).stem().string()),
-                        pretrained);
+    case Kind::kConfigName: {
+      Model named;
+      set_builtin_config(named, source.name);
+      return open_named(std::move(named), pretrained);
+    }
+    case Kind::kConfigJson: {
+      Model named;
+      set_config_file(named, source.name, fs::path(source.name).stem().string());
+      return open_named(std::move(named), pretrained);
+    }
     case Kind::kFolder:
       return open_folder(source.name);
     case Kind::kCheckpoint:
@@ -332,7 +370,10 @@ ClipConfig open_config(const std::string& model) {
     case Kind::kConfigJson:
       return read_config_file(source.name, fs::path(source.name).stem().string());
     case Kind::kFolder:
-      return read_config_file(folder_config(source.name), folder_name(source.name));
+      if (is_file(fs::path(source.name) / kConfigFile)) {
+        return read_config_file(fs::path(source.name) / kConfigFile, folder_name(source.name));
+      }
+      return open_folder(source.name).config;
     case Kind::kCheckpoint:
       return open_file(source.name).config;
   }

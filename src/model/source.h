@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/config.h"
@@ -14,9 +15,11 @@ namespace clipnext::model {
 /// A model found, weights opened (mapped) but not yet checked against the config.
 struct Model {
   ClipConfig config;
+  std::string config_json;  // what config was read from: open_clip_config.json or the like, whole
   weights::Checkpoint checkpoint;
   std::string name;                        // how to show it: "emoji-convnext-atto (demo)"
-  std::filesystem::path tokenizer_folder;  // empty: the embedded vocabulary
+  std::filesystem::path tokenizer_folder;  // empty: the embedded vocabulary, or
+  std::string_view merges;                 // a packed file's own, a pair a line, in the checkpoint
   std::vector<std::string> warnings;       // for the user: what looks wrong, what to do
 };
 
@@ -24,13 +27,19 @@ struct Model {
 /// open_clip_config.json whole.
 inline constexpr const char* kConfigMetadata = "clipnext.config";
 
+/// The key that marks a packed file: weights laid out for computing, with their config
+/// (infer/packed_file.h; docs/formats.md). kMergesTensor is there if it has its own vocabulary.
+inline constexpr const char* kPackedMetadata = "clipnext.packed";
+inline constexpr const char* kMergesTensor = "clipnext.merges";
+bool is_packed(const weights::Checkpoint& checkpoint);
+
 /// Finds a model by what `model` is, looked at in this order:
 /// - empty: the CLIPNEXT_MODEL environment variable, else the demo model inside the program;
 /// - a config name, or a config's .json file: then `pretrained` is the checkpoint file;
-/// - a folder (also local-dir:FOLDER) with open_clip_config.json and weights; of several weights
-///   the one that open_clip would take;
-/// - a checkpoint file with its config: STEM.json beside it, kConfigMetadata in it, or
-///   open_clip_config.json in its folder.
+/// - a folder (also local-dir:FOLDER) with open_clip_config.json and weights, of several weights
+///   the one that open_clip would take; or with a packed file;
+/// - a packed file, or a checkpoint file with its config: STEM.json beside it, kConfigMetadata in
+///   it, or open_clip_config.json in its folder.
 /// Throws Error that says what was looked for and where.
 Model open_model(const std::string& model, const std::string& pretrained = "");
 

@@ -16,6 +16,7 @@ constexpr int64_t kBatchPositions = 4096;  // to compute: seconds between signs 
 
 text::Tokenizer make_tokenizer(const model::Model& model) {
   const text::Clean clean = text::parse_clean(model.config.text.clean);
+  if (!model.merges.empty()) return text::Tokenizer::from_merges(model.merges, model.name, clean);
   return model.tokenizer_folder.empty()
              ? text::Tokenizer(clean)
              : text::Tokenizer::from_folder(model.tokenizer_folder, clean);
