@@ -72,7 +72,7 @@ Epilogue epilogue_of(const Product& p, const float* bias, const float* scale, co
 }
 
 void gemm(benchmark::State& state, const Kernels& kernels, const Product& p) {
-  Buffer a(p.m * p.k), w(p.n * p.k), packed((p.n + kernels.gemm_panel) * p.k), c(p.m * p.n);
+  Buffer a(p.m * p.k), w(p.n * p.k), packed(kernels::packed_columns(p.n) * p.k), c(p.m * p.n);
   Buffer bias(p.n), scale(p.n);
   kernels.pack_f32(w.data(), p.k, p.n, p.k, packed.data());
   const Epilogue epilogue = epilogue_of(p, bias.data(), scale.data(), c.data());
@@ -167,7 +167,7 @@ void quantize_hidden(benchmark::State& state, const Kernels& kernels, int64_t co
 }
 
 void pack(benchmark::State& state, const Kernels& kernels, int64_t n, int64_t k) {
-  Buffer w(n * k), packed((n + kernels.gemm_panel) * k);
+  Buffer w(n * k), packed(kernels::packed_columns(n) * k);
   for (auto _ : state) {
     kernels.pack_f32(w.data(), k, n, k, packed.data());
     benchmark::ClobberMemory();

@@ -48,7 +48,7 @@ struct Operands {
 
 Timing time_product_f32(const Kernels& kernels, const OpShape& s, double min_seconds) {
   Operands o(s);
-  Buffer packed((s.n + kernels.gemm_panel) * s.k);
+  Buffer packed(kernels::packed_columns(s.n) * s.k);
   kernels.pack_f32(o.w.data(), s.k, s.n, s.k, packed.data());
   return time_repeats(min_seconds, [&] {
     kernels.gemm_f32(o.a.data(), s.k, packed.data(), s.m, s.n, s.k, o.epilogue, o.c.data(), s.n);

@@ -18,11 +18,11 @@ struct Split {
 
 /// Pieces of an [m, n] product: as many as the threads can use, as near to square as shapes allow,
 /// since a piece reads its rows and its columns once.
-Split choose_split(int64_t m, int64_t n, int64_t k, int64_t panel, int64_t threads) {
+Split choose_split(int64_t m, int64_t n, int64_t k, int64_t threads) {
   if (threads == 1 || m * n * k < kSerialWork) return {};
   const int64_t tasks = threads * kTasksPerThread;
   const int64_t most_rows = std::max<int64_t>(1, m / kRowUnit);
-  const int64_t most_columns = std::max<int64_t>(1, n / panel);
+  const int64_t most_columns = std::max<int64_t>(1, n / kernels::kPackedColumns);
   Split best;
   double least = std::numeric_limits<double>::infinity();
   for (int64_t rows = 1; rows <= std::min(tasks, most_rows); ++rows) {
@@ -43,10 +43,6 @@ Split choose_split(int64_t m, int64_t n, int64_t k, int64_t panel, int64_t threa
 struct Block {
   int64_t row_begin, row_end, column_begin, column_end;
 };
-
-int64_t column_unit(const Engine& engine, const Weight& w) {
-  return w.type == ComputeType::kFp32 ? engine.kernels.gemm_panel : kernels::kPackedColumns;
-}
 
 /// c = epilogue(a times w transposed) within `block`; a in the type of w, c f32, or bf16 unless w
 /// is f32.
@@ -91,10 +87,9 @@ void multiply(const kernels::Kernels& kernels, const Rows& a, const Weight& w,
 
 void multiply_all(Engine& engine, const Rows& a, int64_t m, const Weight& w,
                   const kernels::Epilogue& epilogue, const Rows& c) {
-  const int64_t unit = column_unit(engine, w);
-  const Split split = choose_split(m, w.n, w.k, unit, engine.pool.size());
+  const Split split = choose_split(m, w.n, w.k, engine.pool.size());
   const Pieces rows{m, split.rows};
-  const Pieces columns{w.n, split.columns, unit};
+  const Pieces columns{w.n, split.columns, kernels::kPackedColumns};
   engine.pool.parallel_for(split.rows * split.columns, [&](int64_t i) {
     const int64_t row = i % split.rows;  // neighbours in time share weights
     const int64_t column = i / split.rows;

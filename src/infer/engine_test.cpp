@@ -32,7 +32,7 @@ Weight matrix(const kernels::Kernels& kernels, ComputeType type, int64_t n, int6
   weight.type = type;
   weight.n = n;
   weight.k = k;
-  float* packed = allocate(weight, packed_size(type, n, k, kernels) / 4);
+  float* packed = allocate(weight, packed_size(type, n, k) / 4);
   const kernels::S8Weights s8 = weight.s8();
   if (type == ComputeType::kFp32) kernels.pack_f32(w.data(), k, n, k, packed);
   if (type == ComputeType::kBf16) {

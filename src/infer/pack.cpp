@@ -37,17 +37,13 @@ float* allocate(Weight& weight, int64_t floats) {
   return buffer->data();
 }
 
-int64_t panel_columns(ComputeType type, const kernels::Kernels& kernels) {
-  return type == ComputeType::kFp32 ? kernels.gemm_panel : kernels::kPackedColumns;
-}
-
 /// Where in a packed int8 matrix its columns' scales begin, in bytes.
 int64_t s8_panels(int64_t n, int64_t k) {
   return kernels::packed_columns(n) * kernels::packed_depth<int8_t>(k);
 }
 
 /// Packs rows [begin, begin + rows) of the matrix, w [rows, k], to where they belong in `packed`,
-/// which holds all of it; begin is a multiple of panel_columns.
+/// which holds all of it; begin is a multiple of kPackedColumns.
 void pack_rows(const Weight& weight, const kernels::Kernels& kernels, const float* w, int64_t begin,
                int64_t rows, float* packed) {
   const int64_t k = weight.k;
@@ -69,17 +65,17 @@ void pack_rows(const Weight& weight, const kernels::Kernels& kernels, const floa
 template <class Fill>
 void pack_matrix(Weight& weight, int64_t n, int64_t k, const kernels::Kernels& kernels,
                  ThreadPool& pool, const Fill& fill) {
-  const int64_t panel = panel_columns(weight.type, kernels);
-  const int64_t panels = (n + panel - 1) / panel;
+  constexpr int64_t kPanel = kernels::kPackedColumns;
+  const int64_t panels = kernels::packed_columns(n) / kPanel;
   weight.n = n;
   weight.k = k;
-  float* packed = allocate(weight, packed_size(weight.type, n, k, kernels) / 4);
+  float* packed = allocate(weight, packed_size(weight.type, n, k) / 4);
   // About 64 KiB of source a task: it stays in cache between conversion and packing.
-  const int64_t chunk = std::max<int64_t>(1, 16384 / (panel * k));
+  const int64_t chunk = std::max<int64_t>(1, 16384 / (kPanel * k));
   ScratchPool scratch;
   pool.parallel_for((panels + chunk - 1) / chunk, [&](int64_t i) {
-    const int64_t begin = i * chunk * panel;
-    const int64_t rows = std::min(chunk * panel, n - begin);
+    const int64_t begin = i * chunk * kPanel;
+    const int64_t rows = std::min(chunk * kPanel, n - begin);
     ScratchPool::Lease part(scratch, rows * k);
     fill(begin, rows, part.data());
     pack_rows(weight, kernels, part.data(), begin, rows, packed);
@@ -176,7 +172,7 @@ kernels::S8Weights Weight::s8() const {
           .sums = reinterpret_cast<const int32_t*>(scales + kernels::packed_columns(n))};
 }
 
-int64_t packed_size(ComputeType type, int64_t n, int64_t k, const kernels::Kernels& kernels) {
+int64_t packed_size(ComputeType type, int64_t n, int64_t k) {
   const char* what = "packed matrix";
   const int64_t columns = kernels::packed_columns(n);
   if (type == ComputeType::kBf16) {
@@ -186,8 +182,7 @@ int64_t packed_size(ComputeType type, int64_t n, int64_t k, const kernels::Kerne
   if (type == ComputeType::kInt8) {
     return checked_mul(columns, checked_add(kernels::packed_depth<int8_t>(k), 8, what), what);
   }
-  const int64_t panel = panel_columns(type, kernels);
-  return checked_mul(checked_mul((n + panel - 1) / panel * panel, k, what), 4, what);
+  return checked_mul(checked_mul(columns, k, what), 4, what);
 }
 
 MatrixShape matrix_shape(const model::ParamInfo& info) {

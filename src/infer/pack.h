@@ -41,7 +41,7 @@ struct Weight {
 using Params = model::ClipParams<Weight>;
 
 /// Bytes that a packed matrix of n outputs over k inputs takes.
-int64_t packed_size(ComputeType type, int64_t n, int64_t k, const kernels::Kernels& kernels);
+int64_t packed_size(ComputeType type, int64_t n, int64_t k);
 
 /// Outputs and inputs of the matrix that a parameter is packed as; n = 0 for one that is none.
 struct MatrixShape {

@@ -34,7 +34,7 @@ DType stored_type(ComputeType type) {
 }
 
 /// Of a matrix's panels in the kernels' layout.
-Shape panel_shape(ComputeType type, int64_t n, int64_t k, const kernels::Kernels& kernels) {
+Shape panel_shape(ComputeType type, int64_t n, int64_t k) {
   constexpr int64_t kPanel = 16;
   const int64_t panels = kernels::packed_columns(n) / kPanel;
   if (type == ComputeType::kInt8) {
@@ -43,7 +43,7 @@ Shape panel_shape(ComputeType type, int64_t n, int64_t k, const kernels::Kernels
   if (type == ComputeType::kBf16) {
     return {panels, kernels::packed_depth<kernels::Bf16>(k) / 2, kPanel, 2};
   }
-  return {(n + kernels.gemm_panel - 1) / kernels.gemm_panel, k, kernels.gemm_panel};
+  return {panels, k, kPanel};
 }
 
 /// [49, c] of a depthwise convolution, the shape of a vector or a table otherwise.
@@ -82,9 +82,8 @@ class Layout {
   int padding_ = 0;
 };
 
-void add_matrix(Layout& layout, const std::string& name, const Weight& weight,
-                const kernels::Kernels& kernels) {
-  const Shape shape = panel_shape(weight.type, weight.n, weight.k, kernels);
+void add_matrix(Layout& layout, const std::string& name, const Weight& weight) {
+  const Shape shape = panel_shape(weight.type, weight.n, weight.k);
   if (weight.type != ComputeType::kInt8) {
     layout.add(name, stored_type(weight.type), shape, weight.bytes);
     return;
@@ -102,9 +101,8 @@ void add_matrix(Layout& layout, const std::string& name, const Weight& weight,
 /// The tensors of a file, each asked for once.
 class Reader {
  public:
-  Reader(const weights::Checkpoint& checkpoint, const std::string& source,
-         const kernels::Kernels& kernels)
-      : tensors_(checkpoint.tensors), source_(source), kernels_(kernels) {}
+  Reader(const weights::Checkpoint& checkpoint, const std::string& source)
+      : tensors_(checkpoint.tensors), source_(source) {}
 
   Weight read(const ParamInfo& info) {
     const auto [n, k] = matrix_shape(info);
@@ -173,7 +171,7 @@ class Reader {
     weight.type = type_of(name);
     weight.n = n;
     weight.k = k;
-    view(take(name, stored_type(weight.type), panel_shape(weight.type, n, k, kernels_)), weight);
+    view(take(name, stored_type(weight.type), panel_shape(weight.type, n, k)), weight);
     if (weight.type == ComputeType::kInt8) add_scales(name, weight);
     return weight;
   }
@@ -200,7 +198,6 @@ class Reader {
 
   const weights::TensorMap& tensors_;
   const std::string& source_;
-  const kernels::Kernels& kernels_;
   std::set<std::string_view> used_;
 };
 
@@ -218,11 +215,11 @@ std::string hash_weights(const weights::TensorMap& tensors, ThreadPool& pool) {
 
 void write_packed(const std::filesystem::path& path, const model::Model& model, Params& params,
                   const PackedInfo& info, std::string_view merges,
-                  const std::function<void()>& written, const kernels::Kernels& kernels) {
+                  const std::function<void()>& written) {
   Layout layout;
   model::visit(params, model.config, [&](const Weight& weight, const ParamInfo& param) {
     if (weight.n > 0) {
-      add_matrix(layout, param.name, weight, kernels);
+      add_matrix(layout, param.name, weight);
     } else if (!weight.table.data.empty()) {
       layout.add(param.name, weight.table.dtype, weight.table.shape, weight.table.data);
     } else if (is_stored(weight)) {
@@ -240,9 +237,9 @@ void write_packed(const std::filesystem::path& path, const model::Model& model, 
 }
 
 Params load_packed(const model::ClipConfig& config, const weights::Checkpoint& checkpoint,
-                   const std::string& source, const kernels::Kernels& kernels) {
+                   const std::string& source) {
   auto params = model::make_params<Weight>(config);
-  Reader reader(checkpoint, source, kernels);
+  Reader reader(checkpoint, source);
   model::visit(params, config, [&](Weight& weight, const ParamInfo& info) {
     if (info.role != Role::kStatistic) weight = reader.read(info);
   });

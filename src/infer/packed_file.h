@@ -45,8 +45,7 @@ std::string hash_weights(const weights::TensorMap& tensors, ThreadPool& pool);
 /// them. `merges`: text::Tokenizer::own_merges. `written` hears of each tensor.
 void write_packed(const std::filesystem::path& path, const model::Model& model, Params& params,
                   const PackedInfo& info, std::string_view merges,
-                  const std::function<void()>& written = {},
-                  const kernels::Kernels& kernels = kernels::kernels());
+                  const std::function<void()>& written = {});
 
 /// What a packed file says of itself; nothing of any other checkpoint. Throws Error, beginning with
 /// `source`, for another version of the format and for what does not read.
@@ -54,10 +53,9 @@ std::optional<PackedInfo> read_packed_info(const weights::Checkpoint& checkpoint
                                            const std::string& source);
 
 /// The parameters of a packed file as views into it: nothing is copied, little of it read. Throws
-/// Error that names the tensor if one is missing, unexpected, or not as the config and the kernels'
-/// layout want it.
+/// Error that names the tensor if one is missing, unexpected, or not as the config wants it.
 Params load_packed(const model::ClipConfig& config, const weights::Checkpoint& checkpoint,
-                   const std::string& source, const kernels::Kernels& kernels = kernels::kernels());
+                   const std::string& source);
 
 /// As it stands in the file.
 OrderedJson to_json(const CalibrationRecord& record);

@@ -57,8 +57,9 @@ std::vector<float> factors(const std::vector<float>& activations, const std::vec
   std::vector<int> sorted = exponents;
   const auto middle = sorted.begin() + static_cast<int64_t>(sorted.size() / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());
-  std::vector<float> result;
-  for (const int e : exponents) result.push_back(std::ldexp(1.0F, e - *middle));
+  std::vector<float> result(exponents.size());
+  std::transform(exponents.begin(), exponents.end(), result.begin(),
+                 [&](int e) { return std::ldexp(1.0F, e - *middle); });
   return result;
 }
 

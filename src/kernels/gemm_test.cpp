@@ -11,7 +11,7 @@ namespace {
 std::vector<float> multiply(const Kernels& kernels, const std::vector<float>& a, int64_t lda,
                             const std::vector<float>& w, int64_t m, int64_t n, int64_t k,
                             const Epilogue& epilogue = {}) {
-  Aligned packed((n + kernels.gemm_panel) * k + 1);
+  Aligned packed(packed_columns(n) * k + 1);
   kernels.pack_f32(w.data(), k, n, k, packed.data());
   Guarded c(m * n);
   kernels.gemm_f32(a.data(), lda, packed.data(), m, n, k, epilogue, c.data(), n);
@@ -107,7 +107,7 @@ TEST(Gemm, TheResidualMayBeTheOutput) {
   const auto w = normal(n * k, 13);
   const auto start = normal(m * n, 14);
   for (const Kernels& kernels : available()) {
-    Aligned packed((n + kernels.gemm_panel) * k);
+    Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), k, n, k, packed.data());
     Epilogue epilogue{.residual = start.data(), .ld_residual = n};
     std::vector<float> apart(start.size());
@@ -125,7 +125,7 @@ TEST(Gemm, TheColumnsPastNStayUntouched) {
   const auto a = normal(m * k, 15);
   const auto w = normal(n * k, 16);
   for (const Kernels& kernels : available()) {
-    Aligned packed((n + kernels.gemm_panel) * k);
+    Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), k, n, k, packed.data());
     std::vector<float> c(static_cast<size_t>(m * ldc), Guarded::kValue);
     kernels.gemm_f32(a.data(), k, packed.data(), m, n, k, {}, c.data(), ldc);
@@ -161,10 +161,10 @@ TEST(Gemm, ColumnsMayBeSplitAtPanels) {
   const auto bias = normal(n, 22);
   for (const Kernels& kernels : available()) {
     const auto whole = multiply(kernels, a, k, w, m, n, k, {.bias = bias.data()});
-    Aligned packed((n + kernels.gemm_panel) * k);
+    Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), k, n, k, packed.data());
     std::vector<float> c(whole.size());
-    const int64_t step = 3 * kernels.gemm_panel;
+    const int64_t step = 3 * kPackedColumns;
     for (int64_t j = 0; j < n; j += step) {
       kernels.gemm_f32(a.data(), k, packed.data() + j * k, m, std::min(step, n - j), k,
                        {.bias = bias.data() + j}, c.data() + j, n);
@@ -201,13 +201,11 @@ TEST(Gemm, PackedPanelsAreAsDocumented) {
   const int64_t n = 70, k = 19, ldw = 23;
   const auto w = normal(n * ldw, 25);
   for (const Kernels& kernels : available()) {
-    const int64_t p = kernels.gemm_panel;
-    const int64_t panels = (n + p - 1) / p;
-    Aligned packed(panels * p * k);
+    Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), ldw, n, k, packed.data());
-    for (int64_t j = 0; j < panels * p; ++j) {
+    for (int64_t j = 0; j < packed_columns(n); ++j) {
       for (int64_t i = 0; i < k; ++i) {
-        EXPECT_EQ(packed.data()[j / p * p * k + i * p + j % p],
+        EXPECT_EQ(packed.data()[j / 16 * 16 * k + i * 16 + j % 16],
                   j < n ? w[static_cast<size_t>(j * ldw + i)] : 0.0F);
       }
     }

@@ -31,33 +31,33 @@ struct BasicEpilogue {
 };
 using Epilogue = BasicEpilogue<float>;
 
-/// Lays w [n, k] (a Linear weight, rows ldw apart) out for gemm_f32: panels of gemm_panel output
-/// columns, each [k, gemm_panel], the last padded with zeros. packed holds
-/// ceil(n / gemm_panel) * gemm_panel * k floats, 64-byte aligned.
+/// Packed weights of w [n, k] have one layout on every instruction set, for bf16 and int8 the same
+/// that AMX's tiles have: panels of 16 output columns, each [k / g][16][g] with g = 1 (f32), 2
+/// (bf16) or 4 (int8) neighbours along k; n padded with zeros to packed_columns(n), k to
+/// packed_depth<T>(k). From column j on, a multiple of kPackedColumns, they begin at
+/// packed + j * packed_depth<T>(k).
+constexpr int64_t kPackedColumns = 32;
+static constexpr int64_t packed_columns(int64_t n) { return (n + 31) / 32 * 32; }
+template <class T>
+static constexpr int64_t packed_depth(int64_t k) {
+  constexpr int64_t unit = sizeof(T) == 4 ? 1 : 64 / sizeof(T);
+  return (k + unit - 1) / unit * unit;
+}
+
+/// Lays w [n, k] (a Linear weight, rows ldw apart) out for gemm_f32 as above; packed holds
+/// packed_columns(n) * k floats, 64-byte aligned.
 using PackF32Fn = void(const float* w, int64_t ldw, int64_t n, int64_t k, float* packed) noexcept;
 
 /// c [m, n] = epilogue(a [m, k] times w transposed), w as pack_f32 laid it out. To compute a range
-/// of columns, start at a panel boundary: packed + column * k, with c, bias, ... moved along. Every
-/// output is summed over k in one fixed order: blocks of consecutive k whose sums are added up, so
-/// that rounding error grows with the block, not with k.
+/// of columns, start at a multiple of kPackedColumns, with c, bias, ... moved along. Every output
+/// is summed over k in one fixed order: blocks of consecutive k whose sums are added up, so that
+/// rounding error grows with the block, not with k.
 using GemmF32Fn = void(const float* a, int64_t lda, const float* packed, int64_t m, int64_t n,
                        int64_t k, const Epilogue& epilogue, float* c, int64_t ldc) noexcept;
 
 /// bfloat16: the upper half of an f32. Conversions round to nearest even; values below 2^-126 may
 /// become 0.
 using Bf16 = uint16_t;
-
-/// Packed bf16 and int8 weights of w [n, k] have one layout on every instruction set, the same that
-/// AMX's tiles have: panels of 16 output columns, each [k / g][16][g] with g = 2 (bf16) or 4 (int8)
-/// neighbours along k; n padded with zeros to packed_columns(n), k to packed_depth<T>(k). From
-/// column j on, a multiple of kPackedColumns, they begin at packed + j * packed_depth<T>(k).
-constexpr int64_t kPackedColumns = 32;
-static constexpr int64_t packed_columns(int64_t n) { return (n + 31) / 32 * 32; }
-template <class T>
-static constexpr int64_t packed_depth(int64_t k) {
-  constexpr int64_t unit = 64 / sizeof(T);
-  return (k + unit - 1) / unit * unit;
-}
 
 /// Lays w [n, k] f32, rows ldw apart, out as above, rounded to bf16. packed holds
 /// packed_columns(n) * packed_depth<Bf16>(k) values, 64-byte aligned.
@@ -172,7 +172,6 @@ using ResampleColumnsFn = void(const uint8_t* src, int64_t src_stride, int64_t r
 /// The ops of one instruction set. isa/NAME.cpp overlays what it speeds up on `ref`.
 struct Kernels {
   const char* isa;
-  int64_t gemm_panel;
   PackF32Fn* pack_f32;
   GemmF32Fn* gemm_f32;
   bool fast_bf16;     // gemm_bf16 is faster than gemm_f32 on this processor

@@ -19,41 +19,38 @@ constexpr int64_t blocks_of(int64_t size) { return (size + kTileDepth - 1) / kTi
 /// Where everything lies in the caller's scratch, in floats from its beginning.
 struct Layout {
   Layout(int64_t tk, int64_t d)
-      : values(keys + round_up(tk, kTileColumns) * d),
-        scores(values + round_up(d, kTileColumns) * tk),
+      : values(keys + packed_columns(tk) * d),
+        scores(values + packed_columns(d) * tk),
         queries(scores + round_up(tk, kTileColumns) * kTileRows),
         probabilities(queries + blocks_of(d) * kTileSize),
         size(probabilities + blocks_of(tk) * kTileSize) {}
-  int64_t keys = 0;       // [panel of keys][d][kTileColumns]
-  int64_t values;         // [panel of d][tk][kTileColumns]
+  int64_t keys = 0;       // as pack_f32 packs [tk, d]
+  int64_t values;         // as it would pack their transpose
   int64_t scores;         // [panel of keys][kTileRows][kTileColumns]
   int64_t queries;        // [block of d][kTileRows][kTileStride]
   int64_t probabilities;  // [block of keys][kTileRows][kTileStride]
   int64_t size;
 };
 
-/// v [tk, d], rows ld apart, to panels of columns, the last padded with zeros.
+/// v [tk, d], rows ld apart, to panels of 16 columns, padded with zeros.
 void pack_values(const float* v, int64_t ld, int64_t tk, int64_t d, float* packed) {
-  for (int64_t e = 0; e < d; e += kLanes) {
-    float* to = packed + e / kTileColumns * kTileColumns * tk + e % kTileColumns;
-    for (int64_t j = 0; j < tk; ++j)
-      store(to + j * kTileColumns, load_first(v + j * ld + e, d - e));
+  constexpr int64_t kPanel = 16;
+  for (int64_t e = 0; e < packed_columns(d); e += kLanes) {
+    float* to = packed + e / kPanel * kPanel * tk + e % kPanel;
+    for (int64_t j = 0; j < tk; ++j) {
+      store(to + j * kPanel, e < d ? load_first(v + j * ld + e, d - e) : zero());
+    }
   }
-  const int64_t padded = round_up(d, kLanes);
-  if (padded % kTileColumns == 0) return;
-  float* to = packed + padded / kTileColumns * kTileColumns * tk + kLanes;
-  for (int64_t j = 0; j < tk; ++j) store(to + j * kTileColumns, zero());
 }
 
-/// left (blocks of a tile, as above) [rows, depth] times packed panels [depth, kTileColumns] to
-/// sums [panel][kTileRows][kTileColumns]; panels lie panel_size apart.
+/// left (blocks of a tile, as above) [rows, depth] times columns [begin, end) of packed weights of
+/// `packed_depth` to sums [tile][kTileRows][kTileColumns].
 void multiply(const float* left, int64_t rows, int64_t depth, const float* packed,
-              int64_t panel_size, int64_t panels, float* sums) {
-  for (int64_t p = 0; p < panels; ++p, packed += panel_size, sums += kTileRows * kTileColumns) {
+              int64_t packed_depth, int64_t begin, int64_t end, float* sums) {
+  for (int64_t j = begin; j < end; j += kTileColumns, sums += kTileRows * kTileColumns) {
     for (int64_t k = 0; k < depth; k += kTileDepth) {
-      const float* panel = packed + k * kTileColumns;
       tile_f32(rows, smaller(kTileDepth, depth - k), left + k / kTileDepth * kTileSize,
-               {panel, panel + kLanes, kTileColumns}, k > 0 ? sums : nullptr, sums, packed);
+               packed_panel(packed, j, k, packed_depth), k > 0 ? sums : nullptr, sums, packed);
     }
   }
 }
@@ -112,8 +109,7 @@ void attention(const float* q, const float* k, const float* v, int64_t ld_qkv, i
       copy_to_tile(q + row0 * ld_qkv + e, ld_qkv, rows, smaller(kTileDepth, d - e),
                    queries + e / kTileDepth * kTileSize);
     }
-    multiply(queries, rows, d, keys, kTileColumns * d, round_up(seen, kTileColumns) / kTileColumns,
-             scores);
+    multiply(queries, rows, d, keys, d, 0, seen, scores);
     float inverse[kTileRows];
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t visible = causal ? seen - (rows - 1 - r) : seen;
@@ -122,7 +118,7 @@ void attention(const float* q, const float* k, const float* v, int64_t ld_qkv, i
     }
     for (int64_t e = 0; e < d; e += kTileColumns) {
       float products[kTileRows * kTileColumns];
-      multiply(probabilities, rows, seen, values + e * tk, kTileColumns * tk, 1, products);
+      multiply(probabilities, rows, seen, values, tk, e, e + kTileColumns, products);
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t i = 0; i < smaller(kTileColumns, d - e); i += kLanes) {
           const f32v y = mul(load(products + r * kTileColumns + i), set(inverse[r]));

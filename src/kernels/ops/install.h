@@ -1,7 +1,7 @@
 // What every vector table takes from ops/, the sources compiled once for each vector width.
 #pragma once
 
-#include "kernels/ops/tile.h"
+#include "kernels/kernels.h"
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
@@ -26,7 +26,6 @@ ActivationFn activation;
 MeanRowsFn mean_rows;
 
 static inline void install_ops(Kernels& k) noexcept {
-  k.gemm_panel = kTileColumns;
   k.pack_f32 = pack_f32;
   k.gemm_f32 = gemm_f32;
   k.u8_levels = 127;

@@ -19,6 +19,12 @@ struct Panel {
   int64_t step;
 };
 
+/// Of weights packed as pack_f32 does, for all k: columns from j on, k from k0 on.
+static inline Panel packed_panel(const float* packed, int64_t j, int64_t k0, int64_t k) {
+  const float* at = packed + j * k + k0 * 16;
+  return {at, at + (kLanes == 16 ? 16 * k : kLanes), 16};
+}
+
 /// a [rows, depth] in rows kTileStride apart times b [depth, kTileColumns], 0 < rows <= kTileRows,
 /// depth <= kTileDepth: to sums [rows, kTileColumns], plus `from` (as sums, may be the same) if not
 /// null. Meanwhile depth / 4 cache lines from `next` on are brought into L2.

@@ -41,10 +41,10 @@ double finish(double sum, int64_t i, int64_t j, const BasicEpilogue<T>& e) {
   return e.relu_after ? activate(y, Act::kRelu) : y;
 }
 
-/// c [m, n] = epilogue(a [m, k] times w [n, k] transposed); rows lda, ldw, ldc apart. Small blocks
-/// of w are turned around so that the inner loop runs along memory.
-template <class T>
-void gemm(const T* a, int64_t lda, const T* w, int64_t ldw, int64_t m, int64_t n, int64_t k,
+/// c [m, n] = epilogue(a [m, k] times w [n, k] transposed), where weight(j, p) is w[j][p]; rows
+/// lda, ldc apart. Small blocks of w are turned around so that the inner loop runs along memory.
+template <class T, class Weight>
+void gemm(const T* a, int64_t lda, const Weight& weight, int64_t m, int64_t n, int64_t k,
           const BasicEpilogue<T>& epilogue, T* c, int64_t ldc) {
   constexpr int64_t kRows = 64, kColumns = 8, kDepth = 128;
   for (int64_t i0 = 0; i0 < m; i0 += kRows) {
@@ -56,7 +56,7 @@ void gemm(const T* a, int64_t lda, const T* w, int64_t ldw, int64_t m, int64_t n
         const int64_t depth = std::min(kDepth, k - p0);
         double block[kDepth][kColumns] = {};
         for (int64_t j = 0; j < columns; ++j) {
-          for (int64_t p = 0; p < depth; ++p) block[p][j] = w[(j0 + j) * ldw + p0 + p];
+          for (int64_t p = 0; p < depth; ++p) block[p][j] = weight(j0 + j, p0 + p);
         }
         for (int64_t i = 0; i < rows; ++i) {
           const T* row = a + (i0 + i) * lda + p0;
@@ -75,6 +75,14 @@ void gemm(const T* a, int64_t lda, const T* w, int64_t ldw, int64_t m, int64_t n
       }
     }
   }
+}
+
+/// The same for w as it is, rows ldw apart.
+template <class T>
+void gemm(const T* a, int64_t lda, const T* w, int64_t ldw, int64_t m, int64_t n, int64_t k,
+          const BasicEpilogue<T>& epilogue, T* c, int64_t ldc) {
+  const auto weight = [=](int64_t j, int64_t p) { return w[j * ldw + p]; };
+  gemm(a, lda, weight, m, n, k, epilogue, c, ldc);
 }
 
 /// See LayerNormFn.

@@ -1,5 +1,4 @@
-// The `ref` table: ref.h with float storage. Its panels are one column wide, so packed weights are
-// the weights.
+// The `ref` table: ref.h with float storage.
 #include "kernels/ref/table.h"
 
 #include <algorithm>
@@ -11,12 +10,16 @@ namespace clipnext::kernels::ref {
 namespace {
 
 void pack_f32(const float* w, int64_t ldw, int64_t n, int64_t k, float* packed) noexcept {
-  for (int64_t j = 0; j < n; ++j) std::copy_n(w + j * ldw, k, packed + j * k);
+  std::fill_n(packed, packed_columns(n) * k, 0.0F);
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t p = 0; p < k; ++p) packed[packed_at<float>(j, p, k)] = w[j * ldw + p];
+  }
 }
 
 void gemm_f32(const float* a, int64_t lda, const float* packed, int64_t m, int64_t n, int64_t k,
               const Epilogue& epilogue, float* c, int64_t ldc) noexcept {
-  gemm<float>(a, lda, packed, k, m, n, k, epilogue, c, ldc);
+  const auto weight = [=](int64_t j, int64_t p) { return packed[packed_at<float>(j, p, k)]; };
+  gemm(a, lda, weight, m, n, k, epilogue, c, ldc);
 }
 
 void layer_norm_f32(const float* x, int64_t ldx, const float* gain, const float* bias, int64_t rows,
@@ -53,7 +56,6 @@ void l2_normalize_f32(float* x, int64_t rows, int64_t cols) noexcept {
 
 Kernels table() noexcept {
   return {.isa = "ref",
-          .gemm_panel = 1,
           .pack_f32 = pack_f32,
           .gemm_f32 = gemm_f32,
           .fast_bf16 = false,
