@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/convert_packed.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::cli {
@@ -26,6 +27,7 @@ struct Options {
   std::string in;
   fs::path out;
   std::string dtype;
+  PackOptions pack;
 };
 
 struct Result {
@@ -40,8 +42,8 @@ Format output_format(const fs::path& out) {
   if (extension == ".pt" || extension == ".pth" || extension == ".bin") return Format::kTorchZip;
   if (extension == ".npz") return Format::kNpz;
   if (extension == ".npy") return Format::kNpy;
-  throw CLI::ValidationError(
-      "OUT", out.string() + " must end in .safetensors, .pt, .pth, .bin, .npz or .npy");
+  throw CLI::ValidationError("OUT", (out.empty() ? "it" : out.string()) +
+                                        " must end in .safetensors, .pt, .pth, .bin, .npz or .npy");
 }
 
 DType requested_dtype(const std::string& name) {
@@ -116,12 +118,28 @@ void write(const fs::path& out, Format format, const weights::TensorMap& tensors
   }
 }
 
+weights::Checkpoint open_input(const Options& o) {
+  if (!fs::is_directory(o.in)) {
+    refuse_to_overwrite(o.out, o.in);
+    return weights::open_checkpoint(o.in);
+  }
+  model::Model model = model::open_model(o.in);
+  refuse_to_overwrite(o.out, model.weights_file);
+  return std::move(model.checkpoint);
+}
+
 void run(const Options& o) {
+  if (asks_for_packed(o.pack, o.dtype)) {
+    convert_packed(o.in, o.out, o.dtype, o.pack, o.common);
+    return;
+  }
   const Format format = output_format(o.out);
   std::optional<DType> dtype;
   if (!o.dtype.empty()) dtype = requested_dtype(o.dtype);
-  const weights::Checkpoint checkpoint =
-      fs::is_directory(o.in) ? model::open_model(o.in).checkpoint : weights::open_checkpoint(o.in);
+  const weights::Checkpoint checkpoint = open_input(o);
+  require(!model::is_packed(checkpoint), o.in,
+          ": is a packed file, whose tensors are laid out for this program's kernels; convert the "
+          "weights it was made from");
   require(!checkpoint.tensors.empty(), o.in, ": no tensors in this file");
   require(format != Format::kNpy || checkpoint.tensors.size() == 1, o.out.string(),
           ": a .npy file holds one tensor, ", o.in, " has ", checkpoint.tensors.size(),
@@ -156,20 +174,28 @@ void run(const Options& o) {
 
 void add_convert(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  CLI::App* cmd = app.add_subcommand("convert", "a checkpoint in another format or type");
-  cmd->add_option("in", o->in, "checkpoint of any format, or model folder")->required();
-  cmd->add_option("out", o->out,
+  CLI::App* cmd = app.add_subcommand(
+      "convert", "a checkpoint in another format or type; a model packed for computing");
+  cmd->add_option("in", o->in,
+                  "checkpoint of any format, or model folder; with --packed all that --model takes")
+      ->required();
+  cmd->add_option("-o,--out,out", o->out,
                   "X.safetensors; X.pt, X.pth or X.bin (torch zip, a bare state dict); X.npz; "
                   "X.npy for a single tensor")
       ->required();
   cmd->add_option("--dtype", o->dtype,
-                  "fp32, fp16, bf16 or fp64 for the floating-point tensors; default: as they are");
+                  "fp32, fp16, bf16 or fp64 for the floating-point tensors; default: as they are. "
+                  "Packed: fp32 (default), bf16 or int8, to compute in; int8 is always packed");
+  add_pack_options(*cmd, o->pack);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Values stay exactly as they are unless --dtype asks for a smaller type; how many were\n"
       "rounded is reported, and one beyond the type's range is an error.\n\nExamples:\n"
       "  clipnext convert epoch_40.pt model.safetensors\n"
-      "  clipnext convert model.safetensors half.safetensors --dtype fp16 --json");
+      "  clipnext convert model.safetensors half.safetensors --dtype fp16 --json\n"
+      "  clipnext convert model/ -o packed.safetensors --packed --dtype bf16\n"
+      "  clipnext convert model/ -o int8.safetensors --dtype int8 --calibrate photos/\n"
+      "  clipnext classify cat.jpg --labels \"cat,dog\" --model int8.safetensors");
   cmd->callback([o] { run(*o); });
 }
 

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/detect.h"
+#include "cli/packed_report.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::cli {
@@ -32,6 +33,8 @@ struct Report {
   weights::Checkpoint checkpoint;
   std::string config_beside;          // name of the config found with the file, "" without
   std::vector<std::string> matching;  // configs of ours with exactly these tensors
+  std::optional<infer::PackedInfo> packed;
+  std::map<std::string, int64_t> matrices;  // of a packed file: how many in each type
 };
 
 // The model a config beside the file describes; none is no error here, as any file may be
@@ -54,7 +57,14 @@ Report inspect(const std::string& path) {
     report.checkpoint = weights::open_checkpoint(path);
     if (const auto model = try_open_model(path)) report.config_beside = model->config.name;
   }
-  report.matching = matching_configs(report.checkpoint.tensors);
+  report.packed = infer::read_packed_info(report.checkpoint, path);
+  if (report.packed) {
+    const model::Model model = model::open_model(path);
+    infer::Params params = infer::load_packed(model.config, model.checkpoint, path);
+    report.matrices = count_types(model.config, params);
+  } else {
+    report.matching = matching_configs(report.checkpoint.tensors);
+  }
   return report;
 }
 
@@ -77,7 +87,13 @@ void print_report_json(const Options& o, const Report& r) {
     tensors.push_back(
         {{"name", name}, {"dtype", weights::dtype_name(tensor.dtype)}, {"shape", tensor.shape}});
   }
+  OrderedJson packed;
+  if (r.packed) {
+    packed = to_json(*r.packed);
+    packed["matrices"] = r.matrices;
+  }
   print_json({{"checkpoint", o.checkpoint},
+              {"packed", packed},
               {"format", weights::format_name(r.checkpoint.format)},
               {"config", r.config_beside.empty() ? OrderedJson() : OrderedJson(r.config_beside)},
               {"matching_configs", r.matching},
@@ -103,13 +119,21 @@ void print_report(const Options& o, const Report& r) {
   for (const auto& [dtype, count] : t.dtypes)
     kinds += format(" %ld %s", static_cast<long>(count), dtype.c_str());
   print(format("tensors   %ld (%s), %.2f M values, %.1f MB\n", static_cast<long>(t.tensors),
-               kinds.empty() ? "" : kinds.c_str() + 1, static_cast<double>(t.values) / 1e6,
+               kinds.empty() ? "none" : kinds.c_str() + 1, static_cast<double>(t.values) / 1e6,
                static_cast<double>(t.bytes) / 1e6));
   if (!r.config_beside.empty()) print("config    " + r.config_beside + " (found with it)\n");
-  std::string names;
-  for (const std::string& name : r.matching) names += " " + name;
-  print("matches  " + (names.empty() ? " no configuration inside the program" : names) + "\n");
+  if (r.packed) {
+    print(format("packed    in %s, matrices %s, from %s\n",
+                 infer::compute_type_name(r.packed->type), format_counts(r.matrices).c_str(),
+                 r.packed->model.c_str()));
+    if (r.packed->calibration) print(calibration_lines(*r.packed->calibration));
+  } else {
+    std::string names;
+    for (const std::string& name : r.matching) names += " " + name;
+    print("matches  " + (names.empty() ? " no configuration inside the program" : names) + "\n");
+  }
   for (const auto& [key, value] : r.checkpoint.metadata) {
+    if (r.packed && key == model::kPackedMetadata) continue;  // shown above
     print("metadata  " + key + " = " +
           fit(value, std::min<size_t>(code_points(value), kMaxMetadataColumns)) + "\n");
   }

@@ -115,6 +115,7 @@ fs::path beside(const fs::path& file) { return fs::path(file).replace_extension(
 Model open_packed(const fs::path& file, weights::Checkpoint checkpoint) {
   Model model;
   model.name = file.filename().string();
+  model.weights_file = file;
   model.checkpoint = std::move(checkpoint);
   const std::string source = file.string() + ": metadata " + kConfigMetadata;
   std::string config = read_metadata(model.checkpoint);
@@ -132,6 +133,7 @@ Model open_file(const fs::path& file) {
   Model model;
   model.checkpoint = weights::open_checkpoint(file);
   if (is_packed(model.checkpoint)) return open_packed(file, std::move(model.checkpoint));
+  model.weights_file = file;
   const std::string stem = file.stem().string();
   model.name = file.filename().string();
   const std::string metadata = read_metadata(model.checkpoint);
@@ -172,6 +174,7 @@ Model open_folder(const fs::path& folder) {
   require(is_file(config), folder.string(), ": has ", weights.filename().string(), " but no ",
           kConfigFile, "; put it there, or name the architecture: --model CONFIG --pretrained ",
           weights.string());
+  model.weights_file = weights;
   model.name = folder_name(folder);
   set_config_file(model, config, model.name);
   model.tokenizer_folder = folder;
@@ -259,6 +262,7 @@ Model open_named(Model model, const std::string& pretrained) {
   model.checkpoint = weights::open_checkpoint(pretrained);
   require(!is_packed(model.checkpoint), pretrained,
           ": is a packed file, which brings its own configuration; give it as --model");
+  model.weights_file = pretrained;
   model.name = config + " (" + fs::path(pretrained).filename().string() + ")";
   model.warnings = quick_gelu_warnings(model, pretrained);
   for (std::string& warning : preprocessing_warnings(model, pretrained)) {

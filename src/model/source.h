@@ -17,6 +17,7 @@ struct Model {
   ClipConfig config;
   std::string config_json;  // what config was read from: open_clip_config.json or the like, whole
   weights::Checkpoint checkpoint;
+  std::filesystem::path weights_file;      // empty: inside the program
   std::string name;                        // how to show it: "emoji-convnext-atto (demo)"
   std::filesystem::path tokenizer_folder;  // empty: the embedded vocabulary, or
   std::string_view merges;                 // a packed file's own, a pair a line, in the checkpoint

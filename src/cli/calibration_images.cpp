@@ -1,0 +1,100 @@
+#include "cli/calibration_images.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/natural_order.h"
+#include "base/progress.h"
+#include "cli/common.h"
+#include "data/folder.h"
+#include "eval/zero_shot.h"
+
+namespace clipnext::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_benchmark_set(const std::vector<std::string>& paths) {
+  return paths.size() == 1 && fs::is_regular_file(fs::path(paths[0]) / "classnames.txt");
+}
+
+eval::LabelledImages read_class_folders(const fs::path& folder) {
+  require(fs::is_directory(folder), folder.string(), ": is no folder of classes");
+  eval::LabelledImages set;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory() && !name.starts_with('.')) set.class_names.push_back(name);
+  }
+  require(set.class_names.size() > 1, folder.string(), ": has ", set.class_names.size(),
+          " sub-folders; --calibrate-classes wants one for each class");
+  std::sort(set.class_names.begin(), set.class_names.end(), natural_less);
+  for (size_t i = 0; i < set.class_names.size(); ++i) {
+    for (const fs::path& file : data::list_images(folder / set.class_names[i])) {
+      set.images.push_back({.name = file.string(), .bytes = nullptr});
+      set.labels.push_back(static_cast<int64_t>(i));
+    }
+  }
+  return set;
+}
+
+eval::LabelledImages read_set(const std::vector<std::string>& paths, bool classes) {
+  if (classes) {
+    require(paths.size() == 1, "--calibrate-classes takes one folder, ", paths.size(),
+            " are given");
+    return read_class_folders(paths[0]);
+  }
+  if (is_benchmark_set(paths)) return eval::read_labelled_images(paths[0]);
+  eval::LabelledImages set;
+  set.images = read_image_sources(paths);
+  return set;
+}
+
+/// `most` of the set, evenly spread, so that a set sorted by class gives some of each.
+void thin_out(eval::LabelledImages& set, int64_t most) {
+  const size_t count = set.images.size();
+  const auto kept = static_cast<size_t>(most);
+  if (most == 0 || kept >= count) return;
+  for (size_t i = 0; i < kept; ++i) {
+    const size_t from = i * count / kept;
+    set.images[i] = set.images[from];
+    if (!set.labels.empty()) set.labels[i] = set.labels[from];
+  }
+  set.images.resize(kept);
+  if (!set.labels.empty()) set.labels.resize(kept);
+}
+
+}  // namespace
+
+CalibrationImages read_calibration_images(const std::vector<std::string>& paths, bool classes,
+                                          int64_t most, const image::PreprocessConfig& config,
+                                          ThreadPool& pool) {
+  eval::LabelledImages set = read_set(paths, classes);
+  thin_out(set, most);
+  CalibrationImages images;
+  images.count = static_cast<int64_t>(set.images.size());
+  const int64_t bytes = checked_mul(int64_t{config.height} * 3, config.width, "picture");
+  const auto each = static_cast<size_t>(bytes);
+  images.pixels.resize(static_cast<size_t>(checked_mul(images.count, bytes, "pictures")));
+  // As data sets read: RGB before resizing.
+  const auto order =
+      set.labels.empty() ? pipeline::ConvertOrder::kLast : pipeline::ConvertOrder::kFirst;
+  Progress progress("read", images.count, "images");
+  pool.parallel_for(images.count, [&](int64_t index) {
+    throw_if_interrupted();
+    const auto i = static_cast<size_t>(index);
+    const image::Image picture =
+        pipeline::preprocess(pipeline::load_image(set.images[i]), config, order);
+    std::memcpy(images.pixels.data() + i * each, picture.data.data(), each);
+    progress.add();
+  });
+  images.labels = std::move(set.labels);
+  images.class_names = std::move(set.class_names);
+  images.templates = std::move(set.templates);
+  return images;
+}
+
+}  // namespace clipnext::cli
