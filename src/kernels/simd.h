@@ -2,13 +2,13 @@
 // once per instruction set; every function is static, so nothing leaks to the linker.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstdint>
+
+#include "kernels/intrinsics.h"
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-#ifdef __AVX512F__
+#ifdef CLIPNEXT_AVX512
 
 using f32v = __m512;
 using maskv = __mmask16;

@@ -5,7 +5,7 @@
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-#ifdef __AVX512F__
+#ifdef CLIPNEXT_AVX512
 
 using i32v = __m512i;
 static inline i32v bits(f32v a) { return _mm512_castps_si512(a); }
@@ -32,7 +32,7 @@ static inline f32v load_bytes(const void* p, int64_t count) {
 }
 
 static inline __m256i narrow_bf16(f32v a) {
-#ifdef __AVX512BF16__
+#ifdef CLIPNEXT_AVX512_BF16
   return (__m256i)_mm512_cvtneps_pbh(a);
 #else
   const i32v x = bits(a);

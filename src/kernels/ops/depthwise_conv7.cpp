@@ -62,7 +62,7 @@ using Run = void(const Plane&, int64_t, int64_t);
 #define CLIPNEXT_RUNS_8(whole)                                                              \
   run<1, whole>, run<2, whole>, run<3, whole>, run<4, whole>, run<5, whole>, run<6, whole>, \
       run<7, whole>, run<8, whole>
-#ifdef __AVX512F__
+#ifdef CLIPNEXT_AVX512
 #define CLIPNEXT_RUNS(whole)                                                             \
   CLIPNEXT_RUNS_8(whole), run<9, whole>, run<10, whole>, run<11, whole>, run<12, whole>, \
       run<13, whole>, run<14, whole>, run<15, whole>, run<16, whole>

@@ -6,7 +6,7 @@
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 namespace {
 
-#ifdef __AVX512BF16__
+#ifdef CLIPNEXT_AVX512_BF16
 
 struct Bf16Type : PackedInWords<Bf16> {
   using Element = Bf16;

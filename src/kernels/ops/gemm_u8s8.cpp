@@ -9,18 +9,20 @@ namespace {
 /// Keeps GCC from adding up several steps' products before it adds them to the sums, which takes
 /// more registers than there are.
 [[maybe_unused]] i32v in_this_order(i32v sum) {
+#ifndef CLIPNEXT_EMULATED
   __asm__("" : "+v"(sum));
+#endif
   return sum;
 }
 
 /// Adds four products to each sum.
 i32v dot4(i32v x, i32v b, i32v sum) {
-#if defined(__AVX512VNNI__)
+#if defined(CLIPNEXT_AVX512_VNNI)
   return _mm512_dpbusd_epi32(sum, x, b);
-#elif defined(__AVX512F__)
+#elif defined(CLIPNEXT_AVX512)
   const i32v ones = _mm512_set1_epi16(1);
   return in_this_order(add_int(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(x, b), ones)));
-#elif defined(__AVXVNNI__)
+#elif defined(CLIPNEXT_AVX_VNNI)
   return _mm256_dpbusd_avx_epi32(sum, x, b);
 #else
   const i32v ones = _mm256_set1_epi16(1);

@@ -64,7 +64,7 @@ static void run_tile(int64_t rows, int64_t depth, const float* a, const Panel& b
   using Tile = void(int64_t, const float*, const Panel&, const float*, float*, const float*);
   static constexpr Tile* kTiles[] = {
       tile<Dot, 1>,  tile<Dot, 2>, tile<Dot, 3>, tile<Dot, 4>,  tile<Dot, 5>,  tile<Dot, 6>,
-#ifdef __AVX512F__
+#ifdef CLIPNEXT_AVX512
       tile<Dot, 7>,  tile<Dot, 8>, tile<Dot, 9>, tile<Dot, 10>, tile<Dot, 11>, tile<Dot, 12>,
       tile<Dot, 13>, tile<Dot, 14>
 #endif
