@@ -23,7 +23,6 @@ static inline i32v clamp_int(i32v a, i32v low, i32v high) {
 static inline int32_t first_lane(i32v a) { return _mm_cvtsi128_si32(_mm512_castsi512_si128(a)); }
 static inline f32v to_float(i32v a) { return _mm512_cvtepi32_ps(a); }
 static inline i32v round_to_int(f32v a) { return _mm512_cvtps_epi32(a); }
-static inline f32v round(f32v a) { return _mm512_roundscale_ps(a, 8); }
 
 /// The first count bytes, zeros after them; count > 0.
 static inline f32v load_bytes(const void* p, int64_t count) {
@@ -80,7 +79,6 @@ static inline i32v clamp_int(i32v a, i32v low, i32v high) {
 static inline int32_t first_lane(i32v a) { return _mm_cvtsi128_si32(_mm256_castsi256_si128(a)); }
 static inline f32v to_float(i32v a) { return _mm256_cvtepi32_ps(a); }
 static inline i32v round_to_int(f32v a) { return _mm256_cvtps_epi32(a); }
-static inline f32v round(f32v a) { return _mm256_round_ps(a, 8); }
 
 /// The first count bytes, zeros after them; count > 0.
 static inline f32v load_bytes(const void* p, int64_t count) {
