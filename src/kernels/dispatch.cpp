@@ -20,30 +20,40 @@ struct Tables {
   bool amx_refused = false;
 };
 
+struct Isa {
+  const char* name;
+  bool Cpu::*supported;
+  void (*install)(Kernels&) noexcept;
+};
+
+/// Each is laid over those before it.
+constexpr Isa kIsas[] = {
+    {"avx2", &Cpu::avx2, avx2::install},
+    {"avx_vnni", &Cpu::avx_vnni, avx_vnni::install},
+    {"avx512", &Cpu::avx512, avx512::install},
+    {"avx512_vnni", &Cpu::avx512_vnni, avx512_vnni::install},
+    {"avx512_bf16", &Cpu::avx512_bf16, avx512_bf16::install},
+    {"amx_bf16", &Cpu::amx_bf16, amx_bf16::install},
+    {"amx_int8", &Cpu::amx_int8, amx_int8::install},
+};
+
 Tables make_tables() {
-  const Cpu cpu = detect_cpu();
+  Cpu cpu = detect_cpu();
+  const bool amx_refused = (cpu.amx_bf16 || cpu.amx_int8) && !request_amx();
+  if (amx_refused) cpu.amx_bf16 = cpu.amx_int8 = false;
   std::vector<Kernels> tables{ref::table()};
-  const auto overlay = [&tables](bool supported, void (*install)(Kernels&) noexcept) {
-    if (!supported) return;
+  for (const Isa& isa : kIsas) {
+    if (!(cpu.*isa.supported)) continue;
     Kernels table = tables.back();
-    install(table);
+    table.isa = isa.name;
+    isa.install(table);
     tables.push_back(table);
-  };
-  overlay(cpu.avx2, avx2::install);
-  overlay(cpu.avx_vnni, avx_vnni::install);
-  overlay(cpu.avx512, avx512::install);
-  overlay(cpu.avx512_vnni, avx512_vnni::install);
-  overlay(cpu.avx512_bf16, avx512_bf16::install);
-  if (cpu.avx512_bf16) {
+    if (isa.install != avx512_bf16::install) continue;
     tables.back().fast_bf16 = avx512_bf16::pays();
     // Where it does not pay, the table before it stays the one to prefer and to build on.
     if (!tables.back().fast_bf16) std::swap(tables.back(), tables.end()[-2]);
   }
-  const bool wanted = cpu.amx_bf16 || cpu.amx_int8;
-  const bool granted = wanted && request_amx();
-  overlay(granted && cpu.amx_bf16, amx_bf16::install);
-  overlay(granted && cpu.amx_int8, amx_int8::install);
-  return {std::move(tables), wanted && !granted};
+  return {std::move(tables), amx_refused};
 }
 
 const Tables& tables_of_this_cpu() {
@@ -70,9 +80,8 @@ const Kernels& choose(std::string_view isa) {
     names += names.empty() ? "" : ", ";
     names += table.isa;
   }
-  constexpr std::string_view kNames[] = {"avx2",        "avx_vnni", "avx512",  "avx512_vnni",
-                                         "avx512_bf16", "amx_bf16", "amx_int8"};
-  const bool known = std::find(std::begin(kNames), std::end(kNames), isa) != std::end(kNames);
+  const bool known = std::any_of(std::begin(kIsas), std::end(kIsas),
+                                 [isa](const Isa& one) { return isa == one.name; });
   fail("CLIPNEXT_ISA: ", known ? "this CPU lacks '" : "unknown instruction set '", isa,
        "'; expected one of: ", names);
 }

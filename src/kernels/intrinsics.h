@@ -1,5 +1,5 @@
 // The vector instructions that kernels are written with, and which of them there are: those of the
-// compiler's target, or with CLIPNEXT_EMULATED (tests only) those that the build names, in software.
+// compiler's target, or with CLIPNEXT_EMULATED, for tests, those that the build names, in software.
 #pragma once
 
 #ifdef CLIPNEXT_EMULATED

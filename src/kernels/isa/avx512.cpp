@@ -2,11 +2,8 @@
 #include "kernels/isa/tables.h"
 #include "kernels/ops/install.h"
 
-namespace clipnext::kernels::avx512 {
+namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-void install(Kernels& k) noexcept {
-  k.isa = "avx512";
-  install_ops(k);
-}
+void install(Kernels& k) noexcept { install_ops(k); }
 
-}  // namespace clipnext::kernels::avx512
+}  // namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE

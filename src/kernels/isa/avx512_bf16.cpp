@@ -1,7 +1,7 @@
 // What the avx512_bf16 table speeds up.
 #include "kernels/isa/tables.h"
 
-namespace clipnext::kernels::avx512_bf16 {
+namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
 ToBf16Fn to_bf16;
 PackBf16Fn pack_bf16;
@@ -11,7 +11,6 @@ GemmBf16ToBf16Fn gemm_bf16_to_bf16;
 GemmU8S8ToBf16Fn gemm_u8s8_to_bf16;
 
 void install(Kernels& k) noexcept {
-  k.isa = "avx512_bf16";
   k.to_bf16 = to_bf16;
   k.pack_bf16 = pack_bf16;
   k.layer_norm_bf16 = layer_norm_bf16;
@@ -20,4 +19,4 @@ void install(Kernels& k) noexcept {
   k.gemm_u8s8_to_bf16 = gemm_u8s8_to_bf16;
 }
 
-}  // namespace clipnext::kernels::avx512_bf16
+}  // namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE
