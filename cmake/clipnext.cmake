@@ -51,22 +51,29 @@ function(clipnext_test name)
                        PROPERTIES LABELS slow TIMEOUT 3600 TEST_LIST ${name}_slow_tests)
 endfunction()
 
+# Compiles kernel sources with FLAGS into the namespace and the objects of that name.
+function(clipnext_kernel_objects name)
+  cmake_parse_arguments(arg "" "" "FLAGS;SOURCES" ${ARGN})
+  add_library(kernels_${name} OBJECT ${arg_SOURCES})
+  target_link_libraries(kernels_${name} PRIVATE clipnext_flags)
+  target_compile_definitions(kernels_${name} PRIVATE CLIPNEXT_ISA_NAMESPACE=${name})
+  target_compile_options(kernels_${name} PRIVATE ${arg_FLAGS}  # GCC 12's own AVX-512 header warns
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endfunction()
+
 # Compiles the kernels of one instruction set into clipnext::kernels; called in src/kernels as
 # clipnext_isa(avx2 OPS FLAGS -mavx2 -mfma -mf16c). OPS: also ops/*.cpp, the width-agnostic sources;
-# SOURCES: also those.
+# SOURCES: also those. EMULATED: with these flags also into the tests, as <isa>_emulated, over
+# instructions in software.
 function(clipnext_isa isa)
-  cmake_parse_arguments(arg "OPS" "" "FLAGS;SOURCES" ${ARGN})
+  cmake_parse_arguments(arg "OPS" "" "FLAGS;SOURCES;EMULATED" ${ARGN})
   set(sources isa/${isa}.cpp)
   list(APPEND sources ${arg_SOURCES})
   if(arg_OPS)
     file(GLOB ops CONFIGURE_DEPENDS ops/*.cpp)
     list(APPEND sources ${ops})
   endif()
-  add_library(kernels_${isa} OBJECT ${sources})
-  target_link_libraries(kernels_${isa} PRIVATE clipnext_flags)
-  target_compile_definitions(kernels_${isa} PRIVATE CLIPNEXT_ISA_NAMESPACE=${isa})
-  target_compile_options(kernels_${isa} PRIVATE ${arg_FLAGS}  # GCC 12's own AVX-512 header warns
-                         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  clipnext_kernel_objects(${isa} SOURCES ${sources} FLAGS ${arg_FLAGS})
   target_sources(clipnext_kernels PRIVATE $<TARGET_OBJECTS:kernels_${isa}>)
   if(CLIPNEXT_TESTS AND NOT CLIPNEXT_SANITIZE)
     # A weak symbol compiled for AVX-512 can be the copy the linker keeps for every CPU.
@@ -74,6 +81,14 @@ function(clipnext_isa isa)
              "nm \"$@\" >/dev/null && ! nm -C \"$@\" | grep -E ' [Wu] |operator new|__throw'" --
              $<TARGET_OBJECTS:kernels_${isa}>)
     set_tests_properties(kernels.${isa}.clean_objects PROPERTIES LABELS unit)
+  endif()
+  if(CLIPNEXT_TESTS AND arg_EMULATED)
+    # -O1 compiles in a quarter of -O3's time. Vectors that the target lacks are passed in memory,
+    # which both compilers remark on.
+    clipnext_kernel_objects(${isa}_emulated SOURCES ${sources}
+                            FLAGS ${arg_EMULATED} -DCLIPNEXT_EMULATED -O1 -Wno-psabi)
+    target_include_directories(kernels_${isa}_emulated SYSTEM PRIVATE ${CLIPNEXT_SIMDE})
+    target_sources(kernels_test PRIVATE $<TARGET_OBJECTS:kernels_${isa}_emulated>)
   endif()
 endfunction()
 

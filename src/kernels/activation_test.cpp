@@ -28,7 +28,7 @@ std::vector<float> sweep() {
 
 TEST(Activation, IsExactToFloatAccuracyOnEveryIsa) {
   const auto x = sweep();
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const Act act : {Act::kNone, Act::kGelu, Act::kQuickGelu, Act::kRelu}) {
       std::vector<float> y(x.size());
       kernels.activation(x.data(), std::ssize(x), act, y.data());
@@ -49,7 +49,7 @@ TEST(Activation, IsExactToFloatAccuracyOnEveryIsa) {
 }
 
 TEST(Activation, KnownValues) {
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const std::vector<float> x{1, -1, 2};
     std::vector<float> y(3);
     kernels.activation(x.data(), 3, Act::kGelu, y.data());
@@ -63,7 +63,7 @@ TEST(Activation, KnownValues) {
 }
 
 TEST(Activation, SmallInputsKeepRelativeAccuracy) {
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const Act act : {Act::kGelu, Act::kQuickGelu}) {
       for (float z = 1e-30F; z < 0.5F; z *= 1.7F) {
         for (const float x : {z, -z}) {
@@ -77,7 +77,7 @@ TEST(Activation, SmallInputsKeepRelativeAccuracy) {
 }
 
 TEST(Activation, LimitsAndNan) {
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const Act act : {Act::kGelu, Act::kQuickGelu, Act::kRelu}) {
       const std::vector<float> x{kInf, -kInf, 0.0F, -0.0F, 3e38F, -3e38F, std::nanf("")};
       std::vector<float> y(x.size());
@@ -94,7 +94,7 @@ TEST(Activation, LimitsAndNan) {
 }
 
 TEST(Activation, WorksAtEverySizeUnalignedAndInPlace) {
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const int64_t count : {0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 100}) {
       const auto x = normal(count, 1, 2);
       std::vector<float> expected(x.size());

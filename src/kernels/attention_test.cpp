@@ -67,7 +67,7 @@ TEST(Attention, MatchesRefOnEveryIsa) {
       const Head head(t, d, 2);
       for (const bool causal : {false, true}) {
         const auto expected = attend(available()[0], head, 0, t, t, causal);
-        for (const Kernels& kernels : available()) {
+        for (const Kernels& kernels : all_tables()) {
           EXPECT_LT(error(attend(kernels, head, 0, t, t, causal), expected), 2e-6)
               << kernels.isa << " t " << t << " d " << d << " causal " << causal;
         }
@@ -82,14 +82,14 @@ TEST(Attention, LongSequencesAndLargeScores) {
   // 1000 whose last f32 bit, 6e-5, then changes the outcome by about as much.
   for (float& v : head.qkv) v *= 5;
   const auto expected = attend(available()[0], head, 0, 1025, 1025, false);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     EXPECT_LT(error(attend(kernels, head, 0, 1025, 1025, false), expected), 4e-4) << kernels.isa;
   }
 }
 
 TEST(Attention, ACausalRowDoesNotDependOnLaterTokens) {
   const Head head(300, 40, 4);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto whole = attend(kernels, head, 0, 300, 300, true);
     for (const int64_t t : {1, 2, 10, 14, 15, 16, 17, 33, 77, 255, 256, 257, 299}) {
       const auto cut = attend(kernels, head, 0, t, t, true);
@@ -100,7 +100,7 @@ TEST(Attention, ACausalRowDoesNotDependOnLaterTokens) {
 
 TEST(Attention, ARowDoesNotDependOnTheOtherQueries) {
   const Head head(100, 32, 5);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto whole = attend(kernels, head, 0, 100, 100, false);
     const auto causal = attend(kernels, head, 0, 100, 100, true);
     for (const auto& [begin, end] : std::vector<std::array<int64_t, 2>>{
@@ -118,7 +118,7 @@ TEST(Attention, ARowDoesNotDependOnTheOtherQueries) {
 TEST(Attention, EqualScoresGiveTheMean) {
   Head head(21, 9, 6);
   for (int64_t i = 0; i < 21; ++i) std::fill_n(head.qkv.begin() + i * 27, 9, 0.0F);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto out = attend(kernels, head, 0, 1, 21, false);
     for (int64_t e = 0; e < 9; ++e) {
       double mean = 0;

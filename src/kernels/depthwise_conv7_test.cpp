@@ -48,7 +48,7 @@ TEST(DepthwiseConv7, MatchesRefOnEveryIsaUnaligned) {
     std::vector<float> expected(x.size());
     available()[0].depthwise_conv7(x.data(), h, w, c, weight.data(), bias.data(), 0, h,
                                    expected.data());
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       Guarded y(h * w * c);
       kernels.depthwise_conv7(x.data(), h, w, c, weight.data(), bias.data(), 0, h, y.data());
       EXPECT_LT(error(y.values(), expected), 2e-6)
@@ -63,7 +63,7 @@ TEST(DepthwiseConv7, ComputesTheRowsAskedForAndTheSameBits) {
   const auto x = normal(h * w * c, 7);
   const auto weight = normal(49 * c, 8);
   const auto bias = normal(c, 9);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     std::vector<float> whole(x.size());
     kernels.depthwise_conv7(x.data(), h, w, c, weight.data(), bias.data(), 0, h, whole.data());
     std::vector<float> parts(x.size(), Guarded::kValue);

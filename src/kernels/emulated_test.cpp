@@ -1,4 +1,4 @@
-// Tables of kernels for processors that this one is not, over emulated instructions.
+// Tables of kernels for processors that this one need not be, over emulated instructions.
 #include <vector>
 
 #include "kernels/cpu.h"
@@ -6,38 +6,50 @@
 
 namespace clipnext::kernels {
 
-#define CLIPNEXT_EMULATED_AMX(name)          \
-  namespace name {                           \
-  GemmBf16Fn gemm_bf16;                      \
-  GemmBf16ToBf16Fn gemm_bf16_to_bf16;        \
-  GemmU8S8Fn gemm_u8s8;                      \
-  GemmU8S8ToBf16Fn gemm_u8s8_to_bf16;        \
-  static void install(Kernels& k) {          \
-    k.isa = #name;                           \
-    k.u8_levels = 255;                       \
-    k.gemm_bf16 = gemm_bf16;                 \
-    k.gemm_bf16_to_bf16 = gemm_bf16_to_bf16; \
-    k.gemm_u8s8 = gemm_u8s8;                 \
-    k.gemm_u8s8_to_bf16 = gemm_u8s8_to_bf16; \
-  }                                          \
+#define CLIPNEXT_EMULATED(isa)       \
+  namespace isa {                    \
+  void install(Kernels& k) noexcept; \
   }
-CLIPNEXT_EMULATED_AMX(amx_emulated_avx2)
-CLIPNEXT_EMULATED_AMX(amx_emulated_avx512)
+CLIPNEXT_EMULATED(avx_vnni_emulated)
+CLIPNEXT_EMULATED(avx512_emulated)
+CLIPNEXT_EMULATED(avx512_vnni_emulated)
+CLIPNEXT_EMULATED(avx512_bf16_emulated)
+CLIPNEXT_EMULATED(amx_bf16_emulated)
+CLIPNEXT_EMULATED(amx_int8_emulated)
+
+namespace {
+
+struct Emulated {
+  const char* name;
+  void (*install)(Kernels&) noexcept;
+};
+
+/// Each is laid over those before it.
+constexpr Emulated kEmulated[] = {
+    {"avx_vnni, emulated", avx_vnni_emulated::install},
+    {"avx512, emulated", avx512_emulated::install},
+    {"avx512_vnni, emulated", avx512_vnni_emulated::install},
+    {"avx512_bf16, emulated", avx512_bf16_emulated::install},
+    {"amx_bf16, emulated", amx_bf16_emulated::install},
+    {"amx_int8, emulated", amx_int8_emulated::install},
+};
+
+std::vector<Kernels> make_tables() {
+  std::vector<Kernels> tables(available().begin(), available().end());
+  if (!detect_cpu().avx2) return tables;  // which the emulation is compiled for
+  Kernels table = choose("avx2");
+  for (const auto& [name, install] : kEmulated) {
+    table.isa = name;
+    install(table);
+    tables.push_back(table);
+  }
+  return tables;
+}
+
+}  // namespace
 
 const std::vector<Kernels>& all_tables() {
-  static const std::vector<Kernels> tables = [] {
-    std::vector<Kernels> all(available().begin(), available().end());
-    const auto emulate = [&all](bool supported, const char* base, void (*install)(Kernels&)) {
-      if (!supported) return;
-      Kernels table = choose(base);
-      install(table);
-      all.push_back(table);
-    };
-    const Cpu cpu = detect_cpu();
-    emulate(cpu.avx2, "avx2", amx_emulated_avx2::install);
-    emulate(cpu.avx512, "avx512", amx_emulated_avx512::install);
-    return all;
-  }();
+  static const std::vector<Kernels> tables = make_tables();
   return tables;
 }
 

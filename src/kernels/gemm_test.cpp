@@ -54,7 +54,7 @@ TEST(Gemm, MatchesRefOnEveryIsa) {
     const auto a = normal(m * k, 3);
     const auto w = normal(n * k, 4, 1 / std::sqrt(static_cast<float>(k)));
     const auto expected = multiply(available()[0], a, k, w, m, n, k);
-    for (const Kernels& kernels : available()) {  // at most 256 roundings of half an ulp each
+    for (const Kernels& kernels : all_tables()) {  // at most 256 roundings of half an ulp each
       EXPECT_LT(error(multiply(kernels, a, k, w, m, n, k), expected), 4e-6)
           << kernels.isa << ' ' << m << ' ' << n << ' ' << k;
     }
@@ -66,7 +66,7 @@ TEST(Gemm, ErrorGrowsWithTheBlockNotWithTheDepth) {
   const auto a = normal(m * k, 5);
   const auto w = normal(n * k, 6, 1 / std::sqrt(static_cast<float>(k)));
   const auto expected = multiply(available()[0], a, k, w, m, n, k);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto c = multiply(kernels, a, k, w, m, n, k);
     double difference = 0, norm = 0;
     for (size_t i = 0; i < c.size(); ++i) {
@@ -93,7 +93,7 @@ TEST(Gemm, EveryEpilogueMatchesRef) {
                               .ld_residual = 50,
                               .relu_after = (parts & 8) != 0};
       const auto expected = multiply(available()[0], a, k, w, m, n, k, epilogue);
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         EXPECT_LT(error(multiply(kernels, a, k, w, m, n, k, epilogue), expected), 3e-6)
             << kernels.isa << " act " << static_cast<int>(act) << " parts " << parts;
       }
@@ -106,7 +106,7 @@ TEST(Gemm, TheResidualMayBeTheOutput) {
   const auto a = normal(m * k, 12);
   const auto w = normal(n * k, 13);
   const auto start = normal(m * n, 14);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), k, n, k, packed.data());
     Epilogue epilogue{.residual = start.data(), .ld_residual = n};
@@ -124,7 +124,7 @@ TEST(Gemm, TheColumnsPastNStayUntouched) {
   const int64_t m = 9, n = 37, k = 20, ldc = 64;
   const auto a = normal(m * k, 15);
   const auto w = normal(n * k, 16);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), k, n, k, packed.data());
     std::vector<float> c(static_cast<size_t>(m * ldc), Guarded::kValue);
@@ -142,7 +142,7 @@ TEST(Gemm, ARowDoesNotDependOnTheOthers) {
   const auto w = normal(n * k, 18);
   const auto bias = normal(n, 19);
   const Epilogue epilogue{.bias = bias.data(), .act = Act::kGelu};
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto whole = multiply(kernels, a, k, w, m, n, k, epilogue);
     for (const auto& [begin, rows] : std::vector<std::array<int64_t, 2>>{
              {0, 1}, {1, 1}, {13, 1}, {14, 1}, {229, 1}, {5, 3}, {3, 14}, {7, 100}, {100, 130}}) {
@@ -159,7 +159,7 @@ TEST(Gemm, ColumnsMayBeSplitAtPanels) {
   const auto a = normal(m * k, 20);
   const auto w = normal(n * k, 21);
   const auto bias = normal(n, 22);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     const auto whole = multiply(kernels, a, k, w, m, n, k, {.bias = bias.data()});
     Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), k, n, k, packed.data());
@@ -181,14 +181,14 @@ TEST(Gemm, ReadsNoMoreThanItsRows) {
               std::numeric_limits<float>::quiet_NaN());
   }
   const auto w = normal(n * k, 24);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     for (const float y : multiply(kernels, a, lda, w, m, n, k)) EXPECT_FALSE(std::isnan(y));
   }
 }
 
 TEST(Gemm, EmptySizesAreHarmless) {
   const std::vector<float> bias{1, -2, 3};
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     EXPECT_EQ(multiply(kernels, {}, 5, std::vector<float>(15), 0, 3, 5), std::vector<float>());
     EXPECT_EQ(multiply(kernels, std::vector<float>(10), 5, {}, 2, 0, 5), std::vector<float>());
     const Epilogue epilogue{.bias = bias.data(), .act = Act::kRelu};
@@ -200,7 +200,7 @@ TEST(Gemm, EmptySizesAreHarmless) {
 TEST(Gemm, PackedPanelsAreAsDocumented) {
   const int64_t n = 70, k = 19, ldw = 23;
   const auto w = normal(n * ldw, 25);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     Aligned packed(packed_columns(n) * k);
     kernels.pack_f32(w.data(), ldw, n, k, packed.data());
     for (int64_t j = 0; j < packed_columns(n); ++j) {

@@ -30,7 +30,7 @@ TEST(LayerNorm, MatchesRefOnEveryIsaUnalignedAndInPlace) {
     std::vector<float> expected(x.size());
     available()[0].layer_norm(x.data(), cols, gain.data(), bias.data(), rows, cols, 1e-6F,
                               expected.data(), cols);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       Guarded y(x);
       kernels.layer_norm(y.data(), cols, gain.data(), bias.data(), rows, cols, 1e-6F, y.data(),
                          cols);
@@ -48,7 +48,7 @@ TEST(LayerNorm, ALargeCommonOffsetCostsNoAccuracy) {
   std::vector<float> expected(x.size()), y(x.size());
   available()[0].layer_norm(x.data(), cols, gain.data(), bias.data(), 1, cols, 1e-6F,
                             expected.data(), cols);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     kernels.layer_norm(x.data(), cols, gain.data(), bias.data(), 1, cols, 1e-6F, y.data(), cols);
     EXPECT_LT(error(y, expected), 6e-7) << kernels.isa;
   }
@@ -56,7 +56,7 @@ TEST(LayerNorm, ALargeCommonOffsetCostsNoAccuracy) {
 
 TEST(LayerNorm, AConstantRowGivesTheBias) {
   const std::vector<float> x(100, 0.1F), gain(100, 3), bias(100, -2);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     std::vector<float> y(100);
     kernels.layer_norm(x.data(), 100, gain.data(), bias.data(), 1, 100, 1e-6F, y.data(), 100);
     for (const float v : y) EXPECT_NEAR(v, -2, 1e-4) << kernels.isa;
@@ -67,7 +67,7 @@ TEST(LayerNorm, HonoursStridesAndLeavesTheRest) {
   const int64_t rows = 4, cols = 19, ldx = 23, ldy = 40;
   const auto x = normal(rows * ldx, 5);
   const auto gain = normal(cols, 6);
-  for (const Kernels& kernels : available()) {
+  for (const Kernels& kernels : all_tables()) {
     std::vector<float> y(static_cast<size_t>(rows * ldy), Guarded::kValue);
     kernels.layer_norm(x.data(), ldx, gain.data(), gain.data(), rows, cols, 1e-5F, y.data(), ldy);
     for (int64_t r = 0; r < rows; ++r) {
@@ -88,7 +88,7 @@ TEST(MeanRows, MatchesRefOnEveryIsa) {
       const auto x = normal(rows * c, 7);
       std::vector<float> expected(static_cast<size_t>(c));
       available()[0].mean_rows(x.data(), rows, c, expected.data());
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         Guarded y(c);
         kernels.mean_rows(x.data(), rows, c, y.data());
         EXPECT_LT(error(y.values(), expected), 3e-7) << kernels.isa << ' ' << rows << ' ' << c;
@@ -102,7 +102,7 @@ TEST(L2Normalize, GivesUnitRowsAndLeavesZeroAlone) {
   for (const int64_t cols : kSizes) {
     auto x = normal(3 * cols, 8, 1e15F);  // squares overflow f32
     std::fill(x.begin() + cols, x.begin() + 2 * cols, 0.0F);
-    for (const Kernels& kernels : available()) {
+    for (const Kernels& kernels : all_tables()) {
       Guarded y(x);
       kernels.l2_normalize(y.data(), 3, cols);
       const auto unit = y.values();

@@ -1,12 +1,12 @@
 // AMX's tiles: eight registers of 16 rows of 64 bytes (Intel SDM, "Intel AMX Programming"). Where
-// CLIPNEXT_EMULATE_AMX is set, for tests, the same operations in plain code.
+// CLIPNEXT_EMULATED is set, for tests, the same operations in plain code.
 #pragma once
 
 #include <cstdint>
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-#ifdef CLIPNEXT_EMULATE_AMX
+#ifdef CLIPNEXT_EMULATED
 
 struct Tile {
   unsigned char bytes[16][64];

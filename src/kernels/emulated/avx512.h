@@ -44,9 +44,9 @@ static inline __m512i round_halves(__m512 v) {
   return words;
 }
 
-/// The lower bytes of every word, narrowed in place by the compiler.
+/// The lower half of each word; its lowest byte.
 static inline __m256i to_short_words(__m512i v) {
-  return (__m256i)__builtin_convertvector((Words)v, ShortWords);
+  return (__m256i) __builtin_convertvector((Words)v, ShortWords);
 }
 static inline void store_bytes(uint64_t mask, void* p, __m512i v) {
   using Bytes [[gnu::vector_size(16)]] = uint8_t;
