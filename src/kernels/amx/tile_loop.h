@@ -1,6 +1,5 @@
-// The AMX micro-kernel: 32 rows by kTileColumns sums in two by two tiles (two by one where the
-// vectors around it have 8 lanes), fed by one aligned tile load for each product. Rows past `rows`
-// hold leftovers; no sum of another row sees them.
+// The AMX micro-kernel: 32 rows by 32 columns of sums in two by two tiles, fed by one aligned tile
+// load for each product. Rows past `rows` hold leftovers; no sum of another row sees them.
 #pragma once
 
 #include "kernels/amx/tiles.h"
@@ -8,8 +7,8 @@
 
 namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE {
 
-constexpr bool kTwoColumns = kTileColumns == 32;
 constexpr int64_t kHalf = 16;  // rows of a tile, words of its rows
+static_assert(kTileColumns == 2 * kHalf);
 
 /// The sums lie in tiles 0, 1 (upper half) and 2, 3 (lower).
 template <int kLeft, int kRight>
@@ -20,12 +19,12 @@ static inline void load_sums(const float* from) {
     return;
   }
   load_tile<kLeft>(from, kTileColumns);
-  if (kTwoColumns) load_tile<kRight>(from + kHalf, kTileColumns);
+  load_tile<kRight>(from + kHalf, kTileColumns);
 }
 template <int kLeft, int kRight>
 static inline void store_sums(float* to) {
   store_tile<kLeft>(to, kTileColumns);
-  if (kTwoColumns) store_tile<kRight>(to + kHalf, kTileColumns);
+  store_tile<kRight>(to + kHalf, kTileColumns);
 }
 
 /// As tile_f32 with up to 32 rows. Product has one function, dot<sums, a, b>(), over tiles.
@@ -43,14 +42,12 @@ static void amx_tile(int64_t words, const float* a, const Panel& b, const float*
     load_tile<4>(a + i, kTileStride);
     load_tile<6>(left + i * step, step);
     Product::template dot<0, 4, 6>();
-    if (kTwoColumns) {
-      load_tile<7>(right + i * step, step);
-      Product::template dot<1, 4, 7>();
-    }
+    load_tile<7>(right + i * step, step);
+    Product::template dot<1, 4, 7>();
     if (!kBothHalves) continue;
     load_tile<5>(a + kHalf * kTileStride + i, kTileStride);
     Product::template dot<2, 5, 6>();
-    if (kTwoColumns) Product::template dot<3, 5, 7>();
+    Product::template dot<3, 5, 7>();
   }
   store_sums<0, 1>(to);
   if (kBothHalves) store_sums<2, 3>(to + kLower);
