@@ -11,7 +11,10 @@ namespace {
 void run(const CommonOptions& o) {
   const char* isa = kernels::kernels().isa;
   if (o.json) {
-    print_json({{"version", CLIPNEXT_VERSION}, {"isa", isa}, {"cpus", usable_cpus()}});
+    OrderedJson isas = OrderedJson::array();
+    for (const kernels::Kernels& table : kernels::available()) isas.push_back(table.isa);
+    print_json(
+        {{"version", CLIPNEXT_VERSION}, {"isa", isa}, {"isas", isas}, {"cpus", usable_cpus()}});
   } else {
     print(format("clipnext %s, kernels %s, %d cpus\n", CLIPNEXT_VERSION, isa, usable_cpus()));
   }

@@ -34,6 +34,16 @@ TEST_F(Program, VersionIsTheSameBothWays) {
   EXPECT_GE(version["cpus"].get<int>(), 1);
 }
 
+TEST_F(Program, EveryInstructionSetThatVersionListsMayBeChosen) {
+  const Json isas = run({"version", "--json"}).json()["isas"];
+  EXPECT_EQ(isas.at(0), "ref");
+  for (const std::string isa : isas) {
+    const Outcome chosen =
+        run({.args = {"version", "--json"}, .environment = {{"CLIPNEXT_ISA", isa}}});
+    EXPECT_EQ(chosen.json()["isa"], isa);
+  }
+}
+
 TEST_F(Program, WrongCommandLinesExitWithTwo) {
   expect_error(run(std::vector<std::string>{}), 2, "command is required");
   expect_error(run({"nonsense"}), 2, "nonsense");
