@@ -19,7 +19,7 @@ struct F32Type {
     return depth;
   }
   static constexpr auto panel = packed_panel;
-  static Panel stage(const Panel& panel, int64_t /*words*/, float* /*buffer*/) { return panel; }
+  static Panel stage(const Panel& from, int64_t /*words*/, float* /*buffer*/) { return from; }
   /// Sums blocks of 64 products from zero and adds them up: with 256 a whole RN50x16 was 1.1e-6
   /// away from float64, with 64 it is 0.7e-6, at the same speed within noise.
   static void tile(int64_t rows, int64_t depth, const float* a, const Panel& b, const float* from,
