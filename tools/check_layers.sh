@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Holds each folder of src/ to the DEPS of its CMakeLists.txt: an #include "x/..." of another folder
-# must be listed there. Kernel sources (all of kernels/ but dispatch) may include nothing of ours.
+# must be listed there. Kernel sources (all of kernels/ but dispatch) may include nothing of ours, and
+# ask only kernels/intrinsics.h which instructions there are, which knows of emulated ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 status=0
@@ -24,5 +25,8 @@ for list in src/*/CMakeLists.txt; do
     esac
   done < <(grep -rnE '^#include "[a-z_]+/' "$dir" --include='*.h' --include='*.cpp' || true)
 done
+while IFS=: read -r file line macro; do
+  complain "$file:$line: $macro is the compiler's; ask kernels/intrinsics.h"
+done < <(grep -rnoE '__(AVX|AMX)[A-Z0-9_]*__' src/kernels --exclude=intrinsics.h || true)
 [ $status = 0 ] && echo "layers: every include is covered by its folder's DEPS"
 exit $status
