@@ -62,13 +62,48 @@ Measured read_measured(const model::Model& model, const text::Tokenizer& tokeniz
   return m;
 }
 
+/// One progress line for each pass of the calibration.
+class Passes {
+ public:
+  void show(const std::string& pass, int64_t done, int64_t total) {
+    if (pass != pass_) {
+      finish();
+      progress_.emplace(pass, total, "done");
+      pass_ = pass;
+      done_ = 0;
+    }
+    progress_->add(done - done_);
+    done_ = done;
+    if (done == total) finish();
+  }
+
+  void finish() {
+    progress_.reset();
+    pass_.clear();
+  }
+
+ private:
+  std::optional<Progress> progress_;
+  std::string pass_;
+  int64_t done_ = 0;
+};
+
 Packed calibrated(const model::Model& model, const text::Tokenizer& tokenizer, const PackOptions& o,
                   ThreadPool& pool) {
   const Measured m = read_measured(model, tokenizer, o, pool);
-  infer::Calibration c = infer::calibrate(
-      model.config, model.checkpoint.tensors, m.set,
-      {.min_cosine = o.min_cosine, .progress = [](const std::string& what) { note(what); }}, pool,
-      model.name);
+  Passes passes;
+  infer::Calibration c =
+      infer::calibrate(model.config, model.checkpoint.tensors, m.set,
+                       {.min_cosine = o.min_cosine,
+                        .progress = [&](const auto& pass, int64_t done,
+                                        int64_t total) { passes.show(pass, done, total); },
+                        .report =
+                            [&](const std::string& line) {
+                              passes.finish();
+                              note(line);
+                            }},
+                       pool, model.name);
+  passes.finish();
   Packed packed{.params = std::move(c.params), .info = {}};
   packed.info.calibration = {.asked_cosine = o.min_cosine,
                              .image_count = m.set.images.n,
@@ -94,7 +129,7 @@ Packed make_packed(const model::Model& model, const text::Tokenizer& tokenizer, 
     const auto& kernels = kernels::kernels();
     packed.params = infer::pack(
         model.config, model::bind_tensors(model.config, model.checkpoint.tensors, model.name),
-        infer::choose_types(model.config, type, kernels), kernels, pool);
+        infer::choose_types(model.config, type), kernels, pool);
   }
   packed.info.model = model.name;
   packed.info.type = type;

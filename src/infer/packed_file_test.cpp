@@ -55,7 +55,7 @@ class PackedFile : public ::testing::Test {
     const kernels::Kernels& kernels = kernels::kernels();
     Params params =
         pack(model.config, model::bind_tensors(model.config, model.checkpoint.tensors, "test"),
-             choose_types(model.config, type, kernels), kernels, pool_);
+             choose_types(model.config, type), kernels, pool_);
     write_packed(folder_ / name, model, params, said, "");
     return (folder_ / name).string();
   }

@@ -36,6 +36,13 @@ void add_sizes(const float* x, const weights::Shape& shape, std::vector<float>& 
   }
 }
 
+Trace size_trace(const model::ClipConfig& config, ChannelSizes& sizes) {
+  return [norms = norm_names(config), &sizes](const std::string& name, const float* x,
+                                              const weights::Shape& shape) {
+    if (norms.contains(name)) add_sizes(x, shape, sizes[name]);
+  };
+}
+
 /// Largest weight of each input channel of w [n, c, taps].
 std::vector<float> weight_sizes(const std::vector<float>& w, size_t c, size_t taps) {
   std::vector<float> sizes(c);
@@ -92,23 +99,14 @@ void move_scale(const Source& source, Tensor& weight) {
 
 }  // namespace
 
-ChannelSizes measure_channels(Clip& clip, const model::PixelBatch& images,
-                              const model::TokenRows& texts) {
-  const std::set<std::string> norms = norm_names(clip.config());
-  ChannelSizes sizes;
-  const Trace trace = [&](const std::string& name, const float* x, const weights::Shape& shape) {
-    if (norms.contains(name)) add_sizes(x, shape, sizes[name]);
-  };
+void add_channels(Clip& clip, const model::PixelBatch& images, ChannelSizes& sizes) {
+  std::vector<float> out(static_cast<size_t>(images.n * clip.config().embed_dim));
+  clip.trace_images(images, out.data(), size_trace(clip.config(), sizes));
+}
+
+void add_channels(Clip& clip, std::span<const int32_t> text, ChannelSizes& sizes) {
   std::vector<float> out(static_cast<size_t>(clip.config().embed_dim));
-  for (int64_t i = 0; i < images.n; ++i) {
-    const int64_t picture = images.h * images.w * 3;
-    clip.trace_images({images.pixels + i * picture, 1, images.h, images.w}, out.data(), trace);
-  }
-  for (int64_t i = 0; i < texts.size(); ++i) {
-    const std::span<const int32_t> row = texts.row(i);
-    clip.trace_texts({&row, 1}, out.data(), trace);
-  }
-  return sizes;
+  clip.trace_texts({&text, 1}, out.data(), size_trace(clip.config(), sizes));
 }
 
 void smooth(const model::ClipConfig& config, const ChannelSizes& sizes, const LayerTypes& types,
