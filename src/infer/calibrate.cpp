@@ -18,7 +18,7 @@
 namespace clipnext::infer {
 namespace {
 
-constexpr int64_t kChannelImages = 32;  // that channels are measured on
+constexpr int64_t kChannelImages = 16;  // that channels are measured on
 constexpr int64_t kChannelTexts = 128;
 constexpr size_t kWorstImages = 8;  // that single layers are measured on
 constexpr size_t kWorstTexts = 32;

@@ -153,6 +153,7 @@ TEST_F(PackedFile, OpensWithoutItsFolderAndOnlyInItsType) {
 
 TEST_F(PackedFile, KeepsItsRecord) {
   CalibrationRecord record{.asked_cosine = 0.995, .image_count = 64, .text_count = 9};
+  record.smoothed = true;
   record.images = {.min_cosine = 0.9961, .mean_cosine = 0.9987};
   record.texts = {.min_cosine = 0.9971, .mean_cosine = 0.9997};
   record.accuracy = {.fp32 = 0.75, .int8 = 0.5, .agreement = 0.875, .clear = 32};

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -16,14 +15,6 @@ constexpr std::string_view kGain = ".weight";
 /// "ln_1" of "ln_1.weight".
 std::string norm_name(const std::string& gain) {
   return gain.substr(0, gain.size() - std::min(gain.size(), kGain.size()));
-}
-
-std::set<std::string> norm_names(const model::ClipConfig& config) {
-  std::set<std::string> names;
-  for (const model::ParamInfo& info : model::list_params(config)) {
-    if (info.role == model::Role::kNorm) names.insert(norm_name(info.name));
-  }
-  return names;
 }
 
 void add_sizes(const float* x, const weights::Shape& shape, std::vector<float>& sizes) {
@@ -98,6 +89,14 @@ void move_scale(const Source& source, Tensor& weight) {
 }
 
 }  // namespace
+
+std::set<std::string> norm_names(const model::ClipConfig& config) {
+  std::set<std::string> names;
+  for (const model::ParamInfo& info : model::list_params(config)) {
+    if (info.role == model::Role::kNorm) names.insert(norm_name(info.name));
+  }
+  return names;
+}
 
 void add_channels(Clip& clip, const model::PixelBatch& images, ChannelSizes& sizes) {
   std::vector<float> out(static_cast<size_t>(images.n * clip.config().embed_dim));

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ namespace clipnext::infer {
 
 /// The largest size of each channel that a layer norm gives, by the norm's name.
 using ChannelSizes = std::map<std::string, std::vector<float>, std::less<>>;
+
+/// The norms whose results smooth may scale.
+std::set<std::string> norm_names(const model::ClipConfig& config);
 
 /// Adds those of the norms whose results a trace of these inputs shows.
 void add_channels(Clip& clip, const model::PixelBatch& images, ChannelSizes& sizes);
