@@ -182,17 +182,19 @@ TEST_F(Calibrate, UnseenStyleKeepsTheContractInEightBitsAlone) {
 }
 
 TEST_F(Calibrate, SmoothingUndoesOutlierChannelsBehindNorms) {
-  const Labelled unseen("unseen");
+  const Labelled few("unseen", 5);
   infer::Clip before = fp32();
-  const std::vector<float> original = embed(before, unseen.set());
+  const std::vector<float> original = embed(before, few.set());
   plant_behind_norms();
   infer::Clip after = fp32();
-  EXPECT_EQ(embed(after, unseen.set()), original);
-  EXPECT_LT(uncalibrated_cosine(unseen.set()), kContract);
-  const Calibration calibration = calibrate(unseen.set());
-  EXPECT_TRUE(calibration.smoothed);
-  EXPECT_TRUE(calibration.widened.empty());
-  expect_contract(calibration, Labelled("unseen", 5).set());
+  EXPECT_EQ(embed(after, few.set()), original);
+  EXPECT_LT(uncalibrated_cosine(few.set()), kContract);
+  for (const char* name : {"seen", "unseen"}) {
+    const Calibration calibration = calibrate(Labelled(name).set());
+    EXPECT_TRUE(calibration.smoothed) << name;
+    EXPECT_TRUE(calibration.widened.empty()) << name;
+    expect_contract(calibration, few.set());
+  }
 }
 
 TEST_F(Calibrate, MatricesBehindOtherOutlierChannelsStayWider) {
@@ -200,17 +202,19 @@ TEST_F(Calibrate, MatricesBehindOtherOutlierChannelsStayWider) {
     const std::string block = "transformer.resblocks." + number + ".attn.";
     plant(block + "in_proj_weight", block + "in_proj_bias", block + "out_proj.weight");
   }
-  const Labelled unseen("unseen");
-  EXPECT_LT(uncalibrated_cosine(unseen.set()), kContract);
-  const Calibration calibration = calibrate(unseen.set());
-  EXPECT_GT(calibration.widened.size(), 0);
-  for (const infer::Widened& matrix : calibration.widened) {
-    EXPECT_TRUE(matrix.name.ends_with("attn.out_proj.weight")) << matrix.name;
-    EXPECT_EQ(matrix.type, ComputeType::kBf16);
-    EXPECT_GT(matrix.error, 0);
-    EXPECT_EQ(infer::layer_type(calibration.types, matrix.name), ComputeType::kBf16);
+  const Labelled few("unseen", 5);
+  EXPECT_LT(uncalibrated_cosine(few.set()), kContract);
+  for (const char* name : {"seen", "unseen"}) {
+    const Calibration calibration = calibrate(Labelled(name).set());
+    EXPECT_GT(calibration.widened.size(), 0) << name;
+    for (const infer::Widened& matrix : calibration.widened) {
+      EXPECT_TRUE(matrix.name.ends_with("attn.out_proj.weight")) << matrix.name;
+      EXPECT_EQ(matrix.type, ComputeType::kBf16);
+      EXPECT_GT(matrix.error, 0);
+      EXPECT_EQ(infer::layer_type(calibration.types, matrix.name), ComputeType::kBf16);
+    }
+    expect_contract(calibration, few.set());
   }
-  expect_contract(calibration, Labelled("unseen", 5).set());
 }
 
 TEST_F(Calibrate, StricterContractsWidenMoreUpToEverything) {
