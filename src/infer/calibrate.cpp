@@ -23,7 +23,7 @@ constexpr int64_t kChannelTexts = 128;
 constexpr size_t kWorstImages = 8;  // that single layers are measured on
 constexpr size_t kWorstTexts = 32;
 // What is embedded at once, between looks at the interrupt.
-constexpr int64_t kPixelsAtOnce = int64_t{1} << 20;
+constexpr int64_t kPixelsAtOnce = int64_t{1} << 19;
 constexpr int64_t kTextsAtOnce = 1024;
 
 /// Vectors [n, dim] against others.

@@ -49,14 +49,14 @@ class PackedFile : public ::testing::Test {
   }
 
   std::string pack_to(const std::string& name, const model::Model& model, ComputeType type,
-                      const PackedInfo& info = {}) {
+                      const PackedInfo& info = {}, std::string_view merges = "") {
     PackedInfo said = info;
     said.type = type;
     const kernels::Kernels& kernels = kernels::kernels();
     Params params =
         pack(model.config, model::bind_tensors(model.config, model.checkpoint.tensors, "test"),
              choose_types(model.config, type), kernels, pool_);
-    write_packed(folder_ / name, model, params, said, "");
+    write_packed(folder_ / name, model, params, said, merges);
     return (folder_ / name).string();
   }
 
@@ -149,6 +149,19 @@ TEST_F(PackedFile, OpensWithoutItsFolderAndOnlyInItsType) {
                  "packed.safetensors: is packed in bf16; to compute in fp32, use the weights it "
                  "was made from (the original)");
   }
+}
+
+TEST_F(PackedFile, BringsItsOwnVocabulary) {
+  const model::Model original = open(kVit);
+  const std::string plain = pack_to("plain.safetensors", original, ComputeType::kFp32,
+                                    {.model = "it", .source_hash = ""});
+  EXPECT_EQ(model::open_model(plain).merges, "");
+  const std::string merges = "i n\nt h\n";
+  const std::string own = pack_to("own.safetensors", original, ComputeType::kFp32,
+                                  {.model = "it", .source_hash = ""}, merges);
+  const model::Model model = model::open_model(own);
+  EXPECT_EQ(model.merges, merges);
+  EXPECT_EQ(vectors(*load_clip(model, pool_)), vectors(*load_clip(original, pool_)));
 }
 
 TEST_F(PackedFile, KeepsItsRecord) {
