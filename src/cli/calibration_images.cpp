@@ -18,8 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_benchmark_set(const std::vector<std::string>& paths) {
-  return paths.size() == 1 && fs::is_regular_file(fs::path(paths[0]) / "classnames.txt");
+bool has_class_names(const fs::path& folder) {
+  std::error_code ignored;  // what is no folder at all is named when it is read
+  return fs::is_regular_file(folder / "classnames.txt", ignored);
 }
 
 eval::LabelledImages read_class_folders(const fs::path& folder) {
@@ -47,7 +48,10 @@ eval::LabelledImages read_set(const std::vector<std::string>& paths, bool classe
             " are given");
     return read_class_folders(paths[0]);
   }
-  if (is_benchmark_set(paths)) return eval::read_labelled_images(paths[0]);
+  if (is_labelled_set(paths)) return eval::read_labelled_images(paths[0]);
+  for (const std::string& path : paths) {
+    require(!has_class_names(path), path, ": is a folder of labelled shards; give it alone");
+  }
   eval::LabelledImages set;
   set.images = read_image_sources(paths);
   return set;
@@ -68,6 +72,10 @@ void thin_out(eval::LabelledImages& set, int64_t most) {
 }
 
 }  // namespace
+
+bool is_labelled_set(const std::vector<std::string>& paths) {
+  return paths.size() == 1 && has_class_names(paths[0]);
+}
 
 CalibrationImages read_calibration_images(const std::vector<std::string>& paths, bool classes,
                                           int64_t most, const image::PreprocessConfig& config,

@@ -20,8 +20,11 @@ struct CalibrationImages {
   std::vector<std::string> templates;  // of a labelled set that brings its own
 };
 
+/// Whether these paths are one folder in CLIP_benchmark's webdataset layout.
+bool is_labelled_set(const std::vector<std::string>& paths);
+
 /// Pictures named on the command line, at most `most` of them (0: all), evenly spread: files,
-/// folders, or one folder in CLIP_benchmark's webdataset layout, which brings labels. `classes`:
+/// folders, or one labelled set. `classes`:
 /// the sub-folders of the one folder are classes, named by their labels.
 CalibrationImages read_calibration_images(const std::vector<std::string>& paths, bool classes,
                                           int64_t most, const image::PreprocessConfig& config,

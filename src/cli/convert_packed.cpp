@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "cli/calibration_images.h"
@@ -29,6 +30,13 @@ void refuse_inputs(const fs::path& out, const model::Model& model, const PackOpt
   refuse_to_overwrite(out, model.weights_file);
   refuse_to_overwrite(out, options.pretrained);
   for (const std::string& image : options.images) refuse_to_overwrite(out, image);
+}
+
+void check_labels(const PackOptions& options) {
+  if (options.templates.empty() || options.classes || is_labelled_set(options.images)) return;
+  throw CLI::ValidationError("--template",
+                             "goes with labelled pictures: --calibrate-classes, or a folder of "
+                             "shards with classnames.txt");
 }
 
 model::TokenRows tokenize(const text::Tokenizer& tokenizer, const model::ClipConfig& config,
@@ -62,17 +70,53 @@ Measured read_measured(const model::Model& model, const text::Tokenizer& tokeniz
   return m;
 }
 
+/// One progress line for each pass of the calibration.
+class Passes {
+ public:
+  void show(const std::string& pass, int64_t done, int64_t total) {
+    if (pass != pass_) {
+      finish();
+      progress_.emplace(pass, total, "done");
+      pass_ = pass;
+      done_ = 0;
+    }
+    progress_->add(done - done_);
+    done_ = done;
+    if (done == total) finish();
+  }
+
+  void finish() {
+    progress_.reset();
+    pass_.clear();
+  }
+
+ private:
+  std::optional<Progress> progress_;
+  std::string pass_;
+  int64_t done_ = 0;
+};
+
 Packed calibrated(const model::Model& model, const text::Tokenizer& tokenizer, const PackOptions& o,
                   ThreadPool& pool) {
   const Measured m = read_measured(model, tokenizer, o, pool);
-  infer::Calibration c = infer::calibrate(
-      model.config, model.checkpoint.tensors, m.set,
-      {.min_cosine = o.min_cosine, .progress = [](const std::string& what) { note(what); }}, pool,
-      model.name);
+  Passes passes;
+  infer::Calibration c =
+      infer::calibrate(model.config, model.checkpoint.tensors, m.set,
+                       {.min_cosine = o.min_cosine,
+                        .progress = [&](const auto& pass, int64_t done,
+                                        int64_t total) { passes.show(pass, done, total); },
+                        .report =
+                            [&](const std::string& line) {
+                              passes.finish();
+                              note(line);
+                            }},
+                       pool, model.name);
+  passes.finish();
   Packed packed{.params = std::move(c.params), .info = {}};
   packed.info.calibration = {.asked_cosine = o.min_cosine,
                              .image_count = m.set.images.n,
                              .text_count = m.set.texts.size(),
+                             .smoothed = c.smoothed,
                              .images = c.images,
                              .texts = c.texts,
                              .accuracy = c.accuracy,
@@ -94,7 +138,7 @@ Packed make_packed(const model::Model& model, const text::Tokenizer& tokenizer, 
     const auto& kernels = kernels::kernels();
     packed.params = infer::pack(
         model.config, model::bind_tensors(model.config, model.checkpoint.tensors, model.name),
-        infer::choose_types(model.config, type, kernels), kernels, pool);
+        infer::choose_types(model.config, type), kernels, pool);
   }
   packed.info.model = model.name;
   packed.info.type = type;
@@ -166,10 +210,13 @@ void convert_packed(const std::string& in, const fs::path& out, const std::strin
     throw CLI::ValidationError(
         "--dtype", dtype + " is no type of a packed file; there are fp32, bf16 and int8");
   }
+  if (in.empty()) throw CLI::ValidationError("IN", "an empty name is no model");
+  check_labels(options);
   const ComputeType type = infer::parse_compute_type(dtype.empty() ? "fp32" : dtype).value();
   const model::Model model = model::open_model(in, options.pretrained);
   for (const std::string& warning : model.warnings) note("warning: " + warning);
   refuse_inputs(out, model, options);
+  { const FileWriter writable(out); }  // what cannot be written shows before the work
   if (const auto packed = infer::read_packed_info(model.checkpoint, model.name)) {
     fail(in, ": is a packed file already; convert the weights it was made from (", packed->model,
          ")");

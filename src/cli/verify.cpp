@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "infer/packed_file.h"
+#include "infer/smooth.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::cli {
@@ -57,9 +59,18 @@ void print_text(const infer::VerifyReport& report) {
   for (const std::string& name : report.not_compared) print(name + "  (only in the dump)\n");
 }
 
+/// The results of norms whose channels calibration scaled (infer/smooth.h) are not PyTorch's.
+void leave_out_scaled_norms(const model::Model& model, weights::TensorMap& dump) {
+  const auto packed = infer::read_packed_info(model.checkpoint, model.name);
+  if (!packed || !packed->calibration || !packed->calibration->smoothed) return;
+  for (const std::string& norm : infer::norm_names(model.config)) dump.erase(norm);
+  note("norms are not compared: " + model.name + " has their channels scaled for 8 bits");
+}
+
 void run(const Options& o) {
-  const weights::Checkpoint dump = weights::open_checkpoint(o.against);
+  weights::Checkpoint dump = weights::open_checkpoint(o.against);
   LoadedModel m(o.model, o.common.threads);
+  leave_out_scaled_norms(m.model, dump.tensors);
   const double tolerance = o.tolerance.value_or(infer::verify_tolerance(m.clip->type()));
   const infer::VerifyReport report = infer::verify(*m.clip, dump.tensors, o.against, tolerance);
   require(!report.layers.empty(), o.against, ": no layer of ", m.model.name, " is in this dump");

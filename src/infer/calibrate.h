@@ -1,5 +1,7 @@
 // Choosing the types of an int8 model by measurement: every matrix in 8 bits but those that the
-// contract on the embeddings does not bear. How `clipnext convert --dtype int8 --calibrate` calls:
+// contract on the embeddings does not bear. What is chosen does well on every processor:
+// activations are measured at the fewest levels that any of them computes with. How `clipnext
+// convert --dtype int8 --calibrate` calls:
 //
 //   CalibrationSet set{.images = pixels, .texts = tokens_of(calibration_prompts())};
 //   Calibration c = calibrate(config, checkpoint.tensors, set, {.min_cosine = 0.995}, pool, name);
@@ -40,8 +42,10 @@ struct CalibrationSet {
 std::span<const std::string_view> calibration_prompts();
 
 struct CalibrationOptions {
-  double min_cosine = 0.995;                                // of each image and text
-  std::function<void(const std::string& what)> progress{};  // a line for people, now and then
+  double min_cosine = 0.995;  // of each image and text
+  /// Hears how far each pass over the set, or over the matrices, has come.
+  std::function<void(const std::string& pass, int64_t done, int64_t total)> progress{};
+  std::function<void(const std::string& line)> report{};  // what passes found, for people
 };
 
 /// Cosines between a vector of the int8 model and the same of the fp32 model.
@@ -61,7 +65,7 @@ struct Accuracy {
 };
 inline constexpr double kClearMargin = 0.02;
 
-/// A matrix that is wider than choose_types would have it, and why.
+/// A matrix that choose_types has in 8 bits and the contract has not, and why.
 struct Widened {
   std::string name;
   ComputeType type = ComputeType::kBf16;
@@ -69,8 +73,9 @@ struct Widened {
 };
 
 struct Calibration {
-  LayerTypes types;  // of every matrix
-  Params params;     // packed in them; where it helped, channels are scaled (infer/smooth.h)
+  LayerTypes types;       // of every matrix
+  Params params;          // packed in them
+  bool smoothed = false;  // their channels are scaled (infer/smooth.h), as that came nearer to fp32
   std::vector<Widened> widened;
   Fidelity images, texts;
   std::optional<Accuracy> accuracy;  // with labels

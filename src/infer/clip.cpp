@@ -38,8 +38,8 @@ Clip::Clip(const model::ClipConfig& config, Params params, ThreadPool& pool,
 Clip::Clip(const model::ClipConfig& config, const weights::TensorMap& tensors, ThreadPool& pool,
            const std::string& source, ComputeType type, const kernels::Kernels& kernels)
     : Clip(config,
-           pack(config, model::bind_tensors(config, tensors, source),
-                choose_types(config, type, kernels), kernels, pool),
+           pack(config, model::bind_tensors(config, tensors, source), choose_types(config, type),
+                kernels, pool),
            pool, kernels) {}
 
 void Clip::embed_images(const model::PixelBatch& pixels, float* out, bool normalize) {

@@ -38,15 +38,13 @@ std::optional<ComputeType> parse_compute_type(std::string_view name) {
   fail("'", name, "' is no type to compute in; there are auto, fp32, bf16 and int8");
 }
 
-LayerTypes choose_types(const model::ClipConfig& config, ComputeType type,
-                        const kernels::Kernels& kernels) {
-  const ComputeType wider = kernels.fast_bf16 ? ComputeType::kBf16 : ComputeType::kFp32;
+LayerTypes choose_types(const model::ClipConfig& config, ComputeType type) {
   LayerTypes types;
   for (const model::ParamInfo& info : model::list_params(config)) {
     const MatrixShape shape = matrix_shape(info);
     if (shape.n == 0) continue;
     const bool narrow = is_inside(info) && shape.k >= kFewInputs;
-    types[info.name] = type == ComputeType::kInt8 && !narrow ? wider : type;
+    types[info.name] = type == ComputeType::kInt8 && !narrow ? ComputeType::kBf16 : type;
   }
   return types;
 }

@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/kernels.h"
 #include "model/config.h"
 
 namespace clipnext::infer {
@@ -26,12 +25,10 @@ std::optional<ComputeType> parse_compute_type(std::string_view name);
 /// The type of each matrix, by the name of its parameter; fp32 for those that are not there.
 using LayerTypes = std::map<std::string, ComputeType, std::less<>>;
 
-/// The types of a model computed in `type`, without looking at its values. kInt8: the large
-/// products in the blocks of both towers; the stem, the head and what has few inputs are in the
-/// next wider type, which is fp32 where the kernels' bf16 is no faster
-/// (kernels::Kernels::fast_bf16).
-LayerTypes choose_types(const model::ClipConfig& config, ComputeType type,
-                        const kernels::Kernels& kernels);
+/// The types of a model computed in `type`, without looking at its values; the same on every
+/// processor. kInt8: the large products in the blocks of both towers; the stem, the head and what
+/// has few inputs are in bf16, which no processor computes slower than fp32.
+LayerTypes choose_types(const model::ClipConfig& config, ComputeType type);
 
 /// What `types` says of `name`.
 ComputeType layer_type(const LayerTypes& types, std::string_view name);

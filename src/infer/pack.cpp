@@ -132,36 +132,6 @@ bool is_transposed(std::string_view name) {
   return name == "text_projection" || name == "visual.proj";
 }
 
-void pack_one(Weight& weight, const Tensor& t, const model::ParamInfo& info,
-              const kernels::Kernels& kernels, ThreadPool& pool) {
-  if (info.role == Role::kEmbedding) {
-    weight.table = t;
-  } else if (info.role == Role::kConv) {
-    is_depthwise(t.shape) ? pack_depthwise(weight, t) : pack_convolution(weight, t, kernels, pool);
-  } else if (info.role == Role::kLinear && is_transposed(info.name)) {
-    pack_transposed(weight, t, kernels, pool);
-  } else if (info.role == Role::kLinear) {
-    const MatrixShape shape = matrix_shape(info);  // [n, k], or [n, k, 1, 1] of conv_mlp
-    pack_matrix(
-        weight, shape.n, shape.k, kernels, pool,
-        [&](int64_t begin, int64_t rows, float* out) { copy_rows(t, begin, rows, shape.k, out); });
-  } else {
-    weights::copy_as_f32(t, allocate(weight, t.numel()));
-  }
-}
-
-void fold_batch_norms(model::ResNetParams<Tensor>& p) {
-  for (auto& conv : p.stem) fold_batch_norm(conv);
-  for (auto& layer : p.layers) {
-    for (auto& block : layer) {
-      fold_batch_norm(block.conv1);
-      fold_batch_norm(block.conv2);
-      fold_batch_norm(block.conv3);
-      if (!block.downsample.weight.shape.empty()) fold_batch_norm(block.downsample);
-    }
-  }
-}
-
 }  // namespace
 
 kernels::S8Weights Weight::s8() const {
@@ -211,11 +181,44 @@ void fold_batch_norm(model::ConvNorm<Tensor>& conv) {
   conv.bias = weights::make_tensor(conv.bias.shape, bias);
 }
 
+Weight pack_weight(const Tensor& t, const model::ParamInfo& info, ComputeType type,
+                   const kernels::Kernels& kernels, ThreadPool& pool) {
+  Weight weight;
+  const MatrixShape shape = matrix_shape(info);  // [n, k], or [n, k, 1, 1] of conv_mlp
+  if (shape.n > 0) weight.type = type;
+  if (info.role == Role::kEmbedding) {
+    weight.table = t;
+  } else if (info.role == Role::kConv) {
+    is_depthwise(t.shape) ? pack_depthwise(weight, t) : pack_convolution(weight, t, kernels, pool);
+  } else if (info.role == Role::kLinear && is_transposed(info.name)) {
+    pack_transposed(weight, t, kernels, pool);
+  } else if (info.role == Role::kLinear) {
+    pack_matrix(
+        weight, shape.n, shape.k, kernels, pool,
+        [&](int64_t begin, int64_t rows, float* out) { copy_rows(t, begin, rows, shape.k, out); });
+  } else {
+    weights::copy_as_f32(t, allocate(weight, t.numel()));
+  }
+  return weight;
+}
+
+void fold_batch_norms(model::ClipParams<Tensor>& tensors) {
+  auto* resnet = std::get_if<model::ResNetParams<Tensor>>(&tensors.vision);
+  if (resnet == nullptr) return;
+  for (auto& conv : resnet->stem) fold_batch_norm(conv);
+  for (auto& layer : resnet->layers) {
+    for (auto& block : layer) {
+      fold_batch_norm(block.conv1);
+      fold_batch_norm(block.conv2);
+      fold_batch_norm(block.conv3);
+      if (!block.downsample.weight.shape.empty()) fold_batch_norm(block.downsample);
+    }
+  }
+}
+
 Params pack(const model::ClipConfig& config, model::ClipParams<Tensor> tensors,
             const LayerTypes& types, const kernels::Kernels& kernels, ThreadPool& pool) {
-  if (auto* resnet = std::get_if<model::ResNetParams<Tensor>>(&tensors.vision)) {
-    fold_batch_norms(*resnet);
-  }
+  fold_batch_norms(tensors);
   std::vector<Tensor> sources;  // in visiting order, which is the same for both trees
   model::visit(tensors, config,
                [&](Tensor& t, const model::ParamInfo&) { sources.push_back(std::move(t)); });
@@ -224,8 +227,7 @@ Params pack(const model::ClipConfig& config, model::ClipParams<Tensor> tensors,
   model::visit(params, config, [&](Weight& weight, const model::ParamInfo& info) {
     const Tensor source = std::move(sources[next++]);
     if (info.role == Role::kStatistic) return;
-    if (matrix_shape(info).n > 0) weight.type = layer_type(types, info.name);
-    pack_one(weight, source, info, kernels, pool);
+    weight = pack_weight(source, info, layer_type(types, info.name), kernels, pool);
   });
   return params;
 }

@@ -55,6 +55,13 @@ MatrixShape matrix_shape(const model::ParamInfo& info);
 Params pack(const model::ClipConfig& config, model::ClipParams<weights::Tensor> tensors,
             const LayerTypes& types, const kernels::Kernels& kernels, ThreadPool& pool);
 
+/// One parameter, in `type` if it is a matrix. Embedding tables are not copied.
+Weight pack_weight(const weights::Tensor& tensor, const model::ParamInfo& info, ComputeType type,
+                   const kernels::Kernels& kernels, ThreadPool& pool);
+
+/// Folds every batch norm of the model into the convolution before it.
+void fold_batch_norms(model::ClipParams<weights::Tensor>& tensors);
+
 /// conv and batch norm as one convolution with bias: weight * gain / sqrt(var + eps), and
 /// bias - mean * gain / sqrt(var + eps).
 void fold_batch_norm(model::ConvNorm<weights::Tensor>& conv);

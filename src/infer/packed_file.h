@@ -25,6 +25,7 @@ struct CalibrationRecord {
   double asked_cosine = 0;  // the contract: CalibrationOptions::min_cosine
   int64_t image_count = 0;  // measured on
   int64_t text_count = 0;
+  bool smoothed = false;  // Calibration::smoothed
   Fidelity images{}, texts{};
   std::optional<Accuracy> accuracy{};
   std::vector<Widened> widened{};

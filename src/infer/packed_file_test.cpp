@@ -49,14 +49,14 @@ class PackedFile : public ::testing::Test {
   }
 
   std::string pack_to(const std::string& name, const model::Model& model, ComputeType type,
-                      const PackedInfo& info = {}) {
+                      const PackedInfo& info = {}, std::string_view merges = "") {
     PackedInfo said = info;
     said.type = type;
     const kernels::Kernels& kernels = kernels::kernels();
     Params params =
         pack(model.config, model::bind_tensors(model.config, model.checkpoint.tensors, "test"),
-             choose_types(model.config, type, kernels), kernels, pool_);
-    write_packed(folder_ / name, model, params, said, "");
+             choose_types(model.config, type), kernels, pool_);
+    write_packed(folder_ / name, model, params, said, merges);
     return (folder_ / name).string();
   }
 
@@ -68,7 +68,7 @@ class PackedFile : public ::testing::Test {
     std::vector<float> out(2 * dim);
     clip.embed_images({picture.data(), 1, side, side}, out.data());
     model::TokenRows rows;
-    rows.add(std::vector<int32_t>{518, 320, 7, 519});
+    rows.add(std::vector<int32_t>{18, 32, 7, 63});
     clip.embed_texts(rows, out.data() + dim);
     return out;
   }
@@ -151,8 +151,22 @@ TEST_F(PackedFile, OpensWithoutItsFolderAndOnlyInItsType) {
   }
 }
 
+TEST_F(PackedFile, BringsItsOwnVocabulary) {
+  const model::Model original = open(kVit);
+  const std::string plain = pack_to("plain.safetensors", original, ComputeType::kFp32,
+                                    {.model = "it", .source_hash = ""});
+  EXPECT_EQ(model::open_model(plain).merges, "");
+  const std::string merges = "i n\nt h\n";
+  const std::string own = pack_to("own.safetensors", original, ComputeType::kFp32,
+                                  {.model = "it", .source_hash = ""}, merges);
+  const model::Model model = model::open_model(own);
+  EXPECT_EQ(model.merges, merges);
+  EXPECT_EQ(vectors(*load_clip(model, pool_)), vectors(*load_clip(original, pool_)));
+}
+
 TEST_F(PackedFile, KeepsItsRecord) {
   CalibrationRecord record{.asked_cosine = 0.995, .image_count = 64, .text_count = 9};
+  record.smoothed = true;
   record.images = {.min_cosine = 0.9961, .mean_cosine = 0.9987};
   record.texts = {.min_cosine = 0.9971, .mean_cosine = 0.9997};
   record.accuracy = {.fp32 = 0.75, .int8 = 0.5, .agreement = 0.875, .clear = 32};
@@ -165,6 +179,33 @@ TEST_F(PackedFile, KeepsItsRecord) {
   EXPECT_EQ(info->source_hash, "00ff");
   EXPECT_EQ(info->type, ComputeType::kInt8);
   EXPECT_EQ(to_json(*info->calibration), to_json(record));
+}
+
+// A file and a record as version 1 of the format wrote them (tools/make_packed_fixture.py).
+TEST_F(PackedFile, ReadsVersion1) {
+  const model::Model model = model::open_model(std::string(CLIPNEXT_SOURCE_DIR) +
+                                               "/tests/data/model/packed_v1.safetensors");
+  const auto packed = load_clip(model, pool_);
+  Clip original(model.config, testing::synthetic_weights(model.config, pool_), pool_, "test",
+                ComputeType::kInt8);
+  EXPECT_EQ(packed->type(), ComputeType::kInt8);
+  EXPECT_EQ(vectors(*packed), vectors(original));
+  EXPECT_EQ(packed->logit_scale(), original.logit_scale());
+}
+
+TEST_F(PackedFile, ReadsTheRecordOfVersion1) {
+  const std::string text =
+      R"({"version":1,"dtype":"int8","model":"it","source_hash":"00ff","calibration":{)"
+      R"("asked_cosine":0.995,"image_count":64,"text_count":9,"smoothed":true,)"
+      R"("images":{"min_cosine":0.9961,"mean_cosine":0.9987},)"
+      R"("texts":{"min_cosine":0.9971,"mean_cosine":0.9997},)"
+      R"("accuracy":{"fp32":0.75,"int8":0.5,"agreement":0.875,"clear":32},)"
+      R"("widened":[{"name":"visual.x","dtype":"bf16","error":0.125}]}})";
+  weights::Checkpoint file;
+  file.metadata[model::kPackedMetadata] = text;
+  const auto info = read_packed_info(file, "test");
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(to_json(*info).dump(), text);
 }
 
 TEST_F(PackedFile, RefusesWhatDoesNotFit) {

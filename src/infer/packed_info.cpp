@@ -47,6 +47,11 @@ class Members {
     require(value.is_number(), where_, ".", name, " is no number");
     return value.get<double>();
   }
+  bool flag(const char* name) const {
+    const Json& value = at(name);
+    require(value.is_boolean(), where_, ".", name, " is neither true nor false");
+    return value.get<bool>();
+  }
   int64_t count(const char* name) const {
     const double value = number(name);
     require(value >= 0 && value <= 1e15 && value == std::floor(value), where_, ".", name,
@@ -75,6 +80,7 @@ CalibrationRecord read_calibration(const Members& json) {
   record.asked_cosine = json.number("asked_cosine");
   record.image_count = json.count("image_count");
   record.text_count = json.count("text_count");
+  record.smoothed = json.flag("smoothed");
   record.images = read_fidelity(json.object("images"));
   record.texts = read_fidelity(json.object("texts"));
   if (json.find("accuracy") != nullptr) {
@@ -102,11 +108,9 @@ OrderedJson to_json(const CalibrationRecord& record) {
     widened.push_back(
         {{"name", layer.name}, {"dtype", compute_type_name(layer.type)}, {"error", layer.error}});
   }
-  OrderedJson json = {{"asked_cosine", record.asked_cosine},
-                      {"image_count", record.image_count},
-                      {"text_count", record.text_count},
-                      {"images", to_json(record.images)},
-                      {"texts", to_json(record.texts)}};
+  OrderedJson json = {{"asked_cosine", record.asked_cosine}, {"image_count", record.image_count},
+                      {"text_count", record.text_count},     {"smoothed", record.smoothed},
+                      {"images", to_json(record.images)},    {"texts", to_json(record.texts)}};
   if (record.accuracy) json["accuracy"] = to_json(*record.accuracy);
   json["widened"] = std::move(widened);
   return json;

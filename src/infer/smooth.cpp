@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -18,14 +17,6 @@ std::string norm_name(const std::string& gain) {
   return gain.substr(0, gain.size() - std::min(gain.size(), kGain.size()));
 }
 
-std::set<std::string> norm_names(const model::ClipConfig& config) {
-  std::set<std::string> names;
-  for (const model::ParamInfo& info : model::list_params(config)) {
-    if (info.role == model::Role::kNorm) names.insert(norm_name(info.name));
-  }
-  return names;
-}
-
 void add_sizes(const float* x, const weights::Shape& shape, std::vector<float>& sizes) {
   const auto c = static_cast<size_t>(shape.back());
   sizes.resize(c);
@@ -34,6 +25,13 @@ void add_sizes(const float* x, const weights::Shape& shape, std::vector<float>& 
   for (int64_t row = 0; row < rows; ++row, x += c) {
     for (size_t j = 0; j < c; ++j) sizes[j] = std::max(sizes[j], std::abs(x[j]));
   }
+}
+
+Trace size_trace(const model::ClipConfig& config, ChannelSizes& sizes) {
+  return [norms = norm_names(config), &sizes](const std::string& name, const float* x,
+                                              const weights::Shape& shape) {
+    if (norms.contains(name)) add_sizes(x, shape, sizes[name]);
+  };
 }
 
 /// Largest weight of each input channel of w [n, c, taps].
@@ -92,23 +90,22 @@ void move_scale(const Source& source, Tensor& weight) {
 
 }  // namespace
 
-ChannelSizes measure_channels(Clip& clip, const model::PixelBatch& images,
-                              const model::TokenRows& texts) {
-  const std::set<std::string> norms = norm_names(clip.config());
-  ChannelSizes sizes;
-  const Trace trace = [&](const std::string& name, const float* x, const weights::Shape& shape) {
-    if (norms.contains(name)) add_sizes(x, shape, sizes[name]);
-  };
+std::set<std::string> norm_names(const model::ClipConfig& config) {
+  std::set<std::string> names;
+  for (const model::ParamInfo& info : model::list_params(config)) {
+    if (info.role == model::Role::kNorm) names.insert(norm_name(info.name));
+  }
+  return names;
+}
+
+void add_channels(Clip& clip, const model::PixelBatch& images, ChannelSizes& sizes) {
+  std::vector<float> out(static_cast<size_t>(images.n * clip.config().embed_dim));
+  clip.trace_images(images, out.data(), size_trace(clip.config(), sizes));
+}
+
+void add_channels(Clip& clip, std::span<const int32_t> text, ChannelSizes& sizes) {
   std::vector<float> out(static_cast<size_t>(clip.config().embed_dim));
-  for (int64_t i = 0; i < images.n; ++i) {
-    const int64_t picture = images.h * images.w * 3;
-    clip.trace_images({images.pixels + i * picture, 1, images.h, images.w}, out.data(), trace);
-  }
-  for (int64_t i = 0; i < texts.size(); ++i) {
-    const std::span<const int32_t> row = texts.row(i);
-    clip.trace_texts({&row, 1}, out.data(), trace);
-  }
-  return sizes;
+  clip.trace_texts({&text, 1}, out.data(), size_trace(clip.config(), sizes));
 }
 
 void smooth(const model::ClipConfig& config, const ChannelSizes& sizes, const LayerTypes& types,

@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <map>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,9 +20,12 @@ namespace clipnext::infer {
 /// The largest size of each channel that a layer norm gives, by the norm's name.
 using ChannelSizes = std::map<std::string, std::vector<float>, std::less<>>;
 
-/// Of those norms whose results a trace shows, over these inputs.
-ChannelSizes measure_channels(Clip& clip, const model::PixelBatch& images,
-                              const model::TokenRows& texts);
+/// The norms whose results smooth may scale.
+std::set<std::string> norm_names(const model::ClipConfig& config);
+
+/// Adds those of the norms whose results a trace of these inputs shows.
+void add_channels(Clip& clip, const model::PixelBatch& images, ChannelSizes& sizes);
+void add_channels(Clip& clip, std::span<const int32_t> text, ChannelSizes& sizes);
 
 /// Divides each channel j of a norm's gain and bias by 2^round(log2(sizes[j] / w[j]) / 2), w[j] the
 /// largest weight that the matrix behind it has for that channel, and multiplies those weights by

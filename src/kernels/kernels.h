@@ -169,13 +169,17 @@ using ResampleRowsFn = void(const uint8_t* src, int64_t src_stride, int64_t rows
 using ResampleColumnsFn = void(const uint8_t* src, int64_t src_stride, int64_t row_bytes,
                                const ResamplePlan& plan, uint8_t* dst, int64_t dst_stride) noexcept;
 
+/// The fewest levels of any table (Kernels::u8_levels): what 8 bits are measured with that other
+/// processors are to compute with.
+inline constexpr int32_t kFewestU8Levels = 127;
+
 /// The ops of one instruction set. isa/NAME.cpp overlays what it speeds up on `ref`.
 struct Kernels {
   const char* isa;
   PackF32Fn* pack_f32;
   GemmF32Fn* gemm_f32;
   bool fast_bf16;     // gemm_bf16 is faster than gemm_f32 on this processor
-  int32_t u8_levels;  // 255; 127 where products of 8 by 8 bits would overflow
+  int32_t u8_levels;  // 255; kFewestU8Levels where products of 8 by 8 bits overflow
   PackBf16Fn* pack_bf16;
   ToBf16Fn* to_bf16;
   GemmBf16Fn* gemm_bf16;

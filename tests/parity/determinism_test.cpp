@@ -1,8 +1,11 @@
 // An embedding depends on its input alone: not on the batch, its order or the number of threads.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <span>
+#include <string>
 
 #include "infer/clip.h"
 #include "synthetic.h"
@@ -10,6 +13,7 @@
 namespace clipnext {
 namespace {
 
+using infer::ComputeType;
 using Vectors = std::vector<std::vector<float>>;
 
 /// Rows of out [n, d].
@@ -56,10 +60,11 @@ Vectors embed_texts(infer::Clip& clip, const std::vector<size_t>& lengths) {
 }
 
 /// Each picture and text alone on one thread, then in batches on one, two and three.
-void expect_one_answer(const model::ClipConfig& config, int64_t h, int64_t w) {
+void expect_one_answer(const model::ClipConfig& config, int64_t h, int64_t w,
+                       ComputeType type = ComputeType::kFp32) {
   ThreadPool one(1);
   const auto tensors = testing::synthetic_weights(config, one);
-  infer::Clip alone(config, tensors, one);
+  infer::Clip alone(config, tensors, one, "test", type);
   Vectors pictures;
   for (int64_t shift = 0; shift < 5; ++shift) {
     pictures.push_back(embed_pictures(alone, {shift}, h, w)[0]);
@@ -70,7 +75,7 @@ void expect_one_answer(const model::ClipConfig& config, int64_t h, int64_t w) {
 
   for (const int threads : {1, 2, 3}) {
     ThreadPool pool(threads);
-    infer::Clip clip(config, tensors, pool);
+    infer::Clip clip(config, tensors, pool, "test", type);
     const Vectors in_order = embed_pictures(clip, {0, 1, 2, 3, 4}, h, w);
     const Vectors shuffled = embed_pictures(clip, {3, 0, 4, 1, 2}, h, w);
     const Vectors single = embed_pictures(clip, {2}, h, w);
@@ -112,7 +117,83 @@ TEST(Determinism, RealWidthsDependOnTheirInputAlone) {
   config.vision = vision;
   config.embed_dim = 512;
   config.text = {.width = 512, .heads = 8, .layers = 2, .mlp_width = 2048};
-  expect_one_answer(config, 224, 160);
+  for (const auto type : {ComputeType::kFp32, ComputeType::kBf16, ComputeType::kInt8}) {
+    expect_one_answer(config, 224, 160, type);
+  }
+}
+
+/// The rows that `embed` gives for items 0 .. 31 in batches of a size, the last one smaller, in
+/// order or from the last to the first.
+template <class Embed>
+Vectors in_batches(const Embed& embed, size_t batch, bool backwards) {
+  std::vector<size_t> items(32);
+  std::iota(items.begin(), items.end(), size_t{0});
+  if (backwards) std::reverse(items.begin(), items.end());
+  Vectors rows(items.size());
+  for (size_t begin = 0; begin < items.size(); begin += batch) {
+    const std::span part(items.data() + begin, std::min(batch, items.size() - begin));
+    const Vectors vectors = embed(part);
+    for (size_t i = 0; i < part.size(); ++i) rows[part[i]] = vectors[i];
+  }
+  return rows;
+}
+
+/// 32 pictures and texts in batches of 1, 7 and 32 on one and two threads.
+void expect_one_answer_in_batches(const model::ClipConfig& config,
+                                  const weights::TensorMap& tensors, ComputeType type,
+                                  const kernels::Kernels& kernels) {
+  Vectors pictures, texts;  // alone on one thread
+  for (const int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    infer::Clip clip(config, tensors, pool, "test", type, kernels);
+    const auto embed_some_pictures = [&](std::span<const size_t> items) {
+      return embed_pictures(clip, {items.begin(), items.end()}, 32, 32);
+    };
+    const auto embed_some_texts = [&](std::span<const size_t> items) {
+      std::vector<size_t> lengths;
+      for (const size_t item : items) lengths.push_back(2 + item * 29 % 76);
+      return embed_texts(clip, lengths);
+    };
+    for (const size_t batch : {size_t{1}, size_t{7}, size_t{32}}) {
+      for (const bool backwards : {false, true}) {
+        const Vectors some_pictures = in_batches(embed_some_pictures, batch, backwards);
+        const Vectors some_texts = in_batches(embed_some_texts, batch, backwards);
+        if (pictures.empty()) {
+          pictures = some_pictures;
+          texts = some_texts;
+        }
+        for (size_t i = 0; i < pictures.size(); ++i) {
+          const auto where = [&] {
+            return std::string(kernels.isa) + " " + infer::compute_type_name(type) + ", batch " +
+                   std::to_string(batch) + ", threads " + std::to_string(threads);
+          };
+          EXPECT_TRUE(same_bits(some_pictures[i], pictures[i])) << where() << ", picture " << i;
+          EXPECT_TRUE(same_bits(some_texts[i], texts[i])) << where() << ", text " << i;
+        }
+      }
+    }
+  }
+}
+
+// Every matrix of a block is wide enough for 8 bits.
+TEST(Determinism, EveryTypeOnEveryInstructionSetGivesOneAnswer) {
+  model::ClipConfig convnext = testing::tiny_config("tiny_convnext_mlp");
+  model::ConvNextConfig vision = std::get<model::ConvNextConfig>(convnext.vision);
+  vision.depths = {1, 1, 1, 1};
+  vision.dims = {64, 64, 96, 96};
+  convnext.vision = vision;
+  convnext.text = {.width = 64, .heads = 2, .layers = 1, .mlp_width = 128};
+  ThreadPool pool(2);
+  for (model::ClipConfig config :
+       {convnext, testing::tiny_config("tiny_vit"), testing::tiny_config("tiny_rn")}) {
+    config.image_height = config.image_width = 32;
+    const auto tensors = testing::synthetic_weights(config, pool);
+    for (const kernels::Kernels& kernels : kernels::available()) {
+      for (const auto type : {ComputeType::kFp32, ComputeType::kBf16, ComputeType::kInt8}) {
+        expect_one_answer_in_batches(config, tensors, type, kernels);
+      }
+    }
+  }
 }
 
 TEST(Determinism, GroupsOfAGreatBatchGiveTheSameAnswer) {

@@ -28,7 +28,7 @@ MeanRowsFn mean_rows;
 static inline void install_ops(Kernels& k) noexcept {
   k.pack_f32 = pack_f32;
   k.gemm_f32 = gemm_f32;
-  k.u8_levels = 127;
+  k.u8_levels = kFewestU8Levels;
   k.to_bf16 = to_bf16;
   k.quantize = quantize;
   k.quantize_bf16 = quantize_bf16;
