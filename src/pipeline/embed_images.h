@@ -1,4 +1,5 @@
-// Picture files to vectors in batches: decoding and preprocessing on every thread, then the tower.
+// Picture files to vectors in batches: while the tower computes one, the next is decoded and
+// preprocessed.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +39,10 @@ struct ImageOptions {
   OnBad on_bad = OnBad::kFail;
 };
 
-/// Embeds every picture, in order. The vector of a picture does not depend on the others nor on the
-/// pool. Throws Interrupted between batches.
-Embedded embed_images(model::Embedder& embedder, ThreadPool& pool,
+/// Embeds every picture, in order, decoding with as many threads as the pool has beside the
+/// embedder. The vector of a picture does not depend on the others nor on the pool. Throws
+/// Interrupted between batches.
+Embedded embed_images(model::Embedder& embedder, const ThreadPool& pool,
                       std::span<const ImageSource> sources, const ImageOptions& options = {},
                       const BatchDone& batch_done = {});
 
