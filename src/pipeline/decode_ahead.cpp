@@ -95,7 +95,9 @@ void DecodeAhead::decode_one(std::unique_lock<std::mutex>& lock) {
 std::optional<std::string> DecodeAhead::decode(size_t index, uint8_t* out) const {
   throw_if_interrupted();
   try {
-    const image::Image pixels = preprocess(load_image(sources_[index]), config_, options_.convert);
+    const image::Image source =
+        load_image(sources_[index], decode_limits(config_, options_.fast_decode));
+    const image::Image pixels = preprocess(source, config_, options_.convert);
     std::memcpy(out, pixels.data.data(), image_bytes_);
   } catch (const Interrupted&) {
     throw;

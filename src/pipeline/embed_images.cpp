@@ -43,10 +43,16 @@ int64_t compact(DecodeAhead::Batch& batch, size_t image_bytes) {
 
 }  // namespace
 
-image::Image load_image(const ImageSource& source) {
-  if (source.bytes == nullptr) return image::decode_file(source.name);
+image::DecodeLimits decode_limits(const image::PreprocessConfig& config, bool fast_decode) {
+  image::DecodeLimits limits;
+  if (fast_decode) limits.enough_side = 2 * int64_t{std::max(config.width, config.height)};
+  return limits;
+}
+
+image::Image load_image(const ImageSource& source, const image::DecodeLimits& limits) {
+  if (source.bytes == nullptr) return image::decode_file(source.name, limits);
   const auto* data = reinterpret_cast<const uint8_t*>(source.bytes->data());
-  return image::decode({data, source.bytes->size()}, source.name);
+  return image::decode({data, source.bytes->size()}, source.name, limits);
 }
 
 image::Image preprocess(const image::Image& source, const image::PreprocessConfig& config,
