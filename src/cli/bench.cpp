@@ -16,6 +16,7 @@
 #include "bench/machine.h"
 #include "bench/ops.h"
 #include "bench/tower.h"
+#include "cli/bench_preprocess.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "infer/clip.h"
@@ -33,6 +34,7 @@ struct Options {
   ModelOptions model;
   int64_t batch = 0;
   std::string tower;
+  std::string preprocess;
   double min_time = 1.0;
   bool each_line = false;
   std::filesystem::path out;
@@ -49,6 +51,16 @@ bool is_config_alone(const ModelOptions& o) {
   const auto configs = model::builtin_configs();
   return std::any_of(configs.begin(), configs.end(),
                      [&](const model::BuiltinFile& file) { return file.name == o.model; });
+}
+
+void run_preprocess(const Options& o) {
+  const model::ClipConfig config = is_config_alone(o.model) ? model::open_config(o.model.model)
+                                                            : open_model(o.model).config;
+  bench_preprocess({.picture = o.preprocess,
+                    .config = config.preprocess,
+                    .min_time = o.min_time,
+                    .json = o.common.json,
+                    .each_line = o.each_line});
 }
 
 model::Model open_source(const Options& o) {
@@ -328,8 +340,10 @@ class Suite {
 };
 
 void run(const Options& o) {
+  if (!o.preprocess.empty()) return run_preprocess(o);
   if (o.each_line && !o.one_case()) {
-    throw CLI::ValidationError("--each-line", "times one case: give --batch or --tower");
+    throw CLI::ValidationError("--each-line",
+                               "times one case: give --batch, --tower or --preprocess");
   }
   if (o.one_case()) {
     run_one(o);
@@ -350,6 +364,12 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, kMaxBatch));
   cmd->add_option("--tower", o->tower, "time one case only: the tower (image unless given)")
       ->check(CLI::IsMember({"image", "text"}));
+  cmd->add_option("--preprocess", o->preprocess,
+                  "time one case only: this picture, from the file to the model's pixels, on one "
+                  "thread")
+      ->excludes("--batch")
+      ->excludes("--tower")
+      ->type_name("FILE");
   cmd->add_option("--min-time", o->min_time, "seconds to spend on a case, at least three runs")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
@@ -361,11 +381,12 @@ void add_bench(CLI::App& app) {
   cmd->footer(
       "A config name without --pretrained is timed with synthetic weights. Texts have full "
       "length.\n"
-      "Without --batch and --tower everything is timed: ceilings, each kernel at the model's "
+      "Without --batch, --tower and --preprocess everything is timed: ceilings, each kernel at the model's "
       "shapes,\nboth towers at batch 1, 8 and 32 on one and on all threads.\n\nExamples:\n"
       "  clipnext bench\n"
       "  clipnext bench --model convnext_large_d_320 --out result.json\n"
-      "  clipnext bench --model convnext_tiny --batch 8 --threads 2 --tower text --json");
+      "  clipnext bench --model convnext_tiny --batch 8 --threads 2 --tower text --json\n"
+      "  clipnext bench --model convnext_large_d_320 --preprocess photo.jpg");
   cmd->callback([o] { run(*o); });
 }
 

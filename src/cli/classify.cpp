@@ -68,7 +68,7 @@ void run(const Options& o) {
   Progress progress("classify", static_cast<int64_t>(sources.size()), "images");
   const pipeline::Embedded embedded = pipeline::embed_images(
       *m.clip, m.pool, sources,
-      {.convert = convert_order(o.images.convert), .on_bad = on_bad_policy(o.on_bad)},
+      embed_options(o.images, o.on_bad),
       [&](int64_t n) { progress.add(n); });
   progress.finish();
   report_bad(embedded.bad, sources.size(), "images");

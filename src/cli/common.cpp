@@ -73,6 +73,7 @@ void add_image_options(CLI::App& command, ImageOptions& options) {
                   "standard input")
       ->type_name("PATHS");
   add_convert_option(command, options.convert);
+  add_fast_decode_option(command, options.fast_decode);
 }
 
 void add_convert_option(CLI::App& command, std::string& convert) {
@@ -86,6 +87,18 @@ void add_convert_option(CLI::App& command, std::string& convert) {
 
 pipeline::ConvertOrder convert_order(const std::string& convert) {
   return convert == "first" ? pipeline::ConvertOrder::kFirst : pipeline::ConvertOrder::kLast;
+}
+
+void add_fast_decode_option(CLI::App& command, bool& fast_decode) {
+  command.add_flag("--fast-decode", fast_decode,
+                   "decode JPEGs much larger than the model's pictures at 1/2, 1/4 or 1/8 of their "
+                   "size: faster, not the exact pixels; no effect on other pictures");
+}
+
+pipeline::ImageOptions embed_options(const ImageOptions& options, const std::string& on_bad) {
+  return {.convert = convert_order(options.convert),
+          .on_bad = on_bad_policy(on_bad),
+          .fast_decode = options.fast_decode};
 }
 
 std::vector<pipeline::ImageSource> read_image_sources(const std::vector<std::string>& paths) {

@@ -52,12 +52,17 @@ struct LoadedModel {
 struct ImageOptions {
   std::vector<std::string> paths;
   std::string convert = "last";
+  bool fast_decode = false;
 };
-/// Adds IMAGES (also as --images) and --convert.
+/// Adds IMAGES (also as --images), --convert and --fast-decode.
 void add_image_options(CLI::App& command, ImageOptions& options);
 /// --convert alone, for a command that takes one image.
 void add_convert_option(CLI::App& command, std::string& convert);
 pipeline::ConvertOrder convert_order(const std::string& convert);
+/// --fast-decode alone.
+void add_fast_decode_option(CLI::App& command, bool& fast_decode);
+/// What embedding them takes.
+pipeline::ImageOptions embed_options(const ImageOptions& options, const std::string& on_bad);
 
 /// Folders opened (data::expand_paths), `-` read from standard input.
 std::vector<pipeline::ImageSource> read_image_sources(const std::vector<std::string>& paths);

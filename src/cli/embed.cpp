@@ -38,7 +38,7 @@ Result embed_images(const Options& o, LoadedModel& m,
   Progress progress("embed", static_cast<int64_t>(sources.size()), "images");
   return {.embedded = pipeline::embed_images(
               *m.clip, m.pool, sources,
-              {.convert = convert_order(o.images.convert), .on_bad = on_bad_policy(o.on_bad)},
+              embed_options(o.images, o.on_bad),
               [&](int64_t n) { progress.add(n); }),
           .names = source_names(sources),
           .unit = "images"};

@@ -26,6 +26,7 @@ struct Options {
   std::vector<float> mean, std;
   std::optional<int> fill;
   bool uint8 = false;
+  bool fast_decode = false;
 };
 
 void replace(std::array<float, 3>& values, const std::vector<float>& given) {
@@ -90,7 +91,8 @@ void run(const Options& o) {
   const std::vector<pipeline::ImageSource> sources = read_image_sources({o.image});
   require(sources.size() == 1, o.image, ": preprocess takes one picture, this folder holds ",
           sources.size());
-  const image::Image source = pipeline::load_image(sources[0]);
+  const image::Image source = 
+      pipeline::load_image(sources[0], pipeline::decode_limits(config, o.fast_decode));
   const image::Image pixels = pipeline::preprocess(source, config, convert_order(o.convert));
   const weights::Tensor tensor = to_tensor(pixels, config, o.uint8);
   weights::write_npy(o.out, tensor);
@@ -136,6 +138,7 @@ void add_preprocess(CLI::App& app) {
       ->delimiter(',')
       ->expected(1, 3);
   add_convert_option(*cmd, o->convert);
+  add_fast_decode_option(*cmd, o->fast_decode);
   add_model_options(*cmd, o->model);
   add_common_options(*cmd, o->common);
   cmd->footer(

@@ -94,7 +94,7 @@ void run(const Options& o) {
       pipeline::embed_texts(*m.clip, m.tokenizer, texts, on_bad, done);
   const pipeline::Embedded image_vectors =
       pipeline::embed_images(*m.clip, m.pool, sources,
-                             {.convert = convert_order(o.images.convert), .on_bad = on_bad}, done);
+                             embed_options(o.images, o.on_bad), done);
   progress.finish();
   report_bad(text_vectors.bad, texts.size(), "texts");
   report_bad(image_vectors.bad, sources.size(), "images");

@@ -13,6 +13,9 @@ namespace clipnext::image {
 struct DecodeLimits {
   /// Above this the header alone refuses the image; Pillow's own error limit.
   int64_t max_pixels = 178'956'970;
+  /// Not 0: JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, in the DCT domain, as long as this
+  /// many pixels of the shorter side are left. Faster, and not the pixels that Pillow gives.
+  int64_t enough_side = 0;
 };
 
 /// Decodes the first frame of a JPEG, PNG, WebP, GIF, TIFF or BMP (HEIC and AVIF where libheif is

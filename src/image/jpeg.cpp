@@ -1,5 +1,5 @@
 // JPEG by libjpeg-turbo, set up as Pillow does: accurate integer IDCT, fancy upsampling (both the
-// library's defaults), no scaling, CMYK inverted.
+// library's defaults), CMYK inverted; scaled only where the caller allows it.
 #include <algorithm>
 #include <csetjmp>
 // jpeglib.h uses FILE and size_t without including them.
@@ -70,6 +70,20 @@ Outcome read_header(Decoder& decoder) {
   return status == JPEG_SUSPENDED ? Outcome::kTruncated : Outcome::kDone;
 }
 
+/// Sets the scale and with it output_width and output_height. Of the library's sixteen scales only
+/// powers of two are fast.
+Outcome choose_scale(Decoder& decoder, int64_t enough_side) {
+  if (setjmp(decoder.escape) != 0) return Outcome::kBroken;
+  jpeg_decompress_struct& info = decoder.info;
+  const int64_t side = std::min(info.image_width, info.image_height);
+  info.scale_num = info.scale_denom = 8;
+  while (enough_side > 0 && info.scale_num > 1 && side * info.scale_num / 16 >= enough_side) {
+    info.scale_num /= 2;
+  }
+  jpeg_calc_output_dimensions(&info);
+  return Outcome::kDone;
+}
+
 Outcome read_rows(Decoder& decoder, uint8_t* out, size_t row_bytes) {
   if (setjmp(decoder.escape) != 0) return Outcome::kBroken;
   decoder.info.progress = &decoder.progress;
@@ -112,11 +126,12 @@ Image decode_jpeg(const Source& source) {
   Decoder decoder(source.bytes);
   check(source, decoder, read_header(decoder));
   source.check_size(decoder.info.image_width, decoder.info.image_height);
-  Image image = make_image(choose_mode(source, decoder.info), decoder.info.image_width,
-                           decoder.info.image_height);
+  const Mode mode = choose_mode(source, decoder.info);
+  check(source, decoder, choose_scale(decoder, source.limits.enough_side));
+  Image image = make_image(mode, decoder.info.output_width, decoder.info.output_height);
   // A few bytes can make a scan over every pixel of a progressive file; real ones have about ten.
   constexpr int64_t kScannedPixels = 4'000'000'000;
-  const int64_t pixels = int64_t{image.width} * image.height;
+  const int64_t pixels = int64_t{decoder.info.image_width} * decoder.info.image_height;
   decoder.max_scans = std::clamp<int64_t>(kScannedPixels / pixels, 16, 1000);
   const size_t row_bytes = image.data.size() / static_cast<size_t>(image.height);
   check(source, decoder, read_rows(decoder, image.data.data(), row_bytes));

@@ -152,7 +152,8 @@ using L2NormalizeFn = void(float* x, int64_t rows, int64_t cols) noexcept;
 
 /// One direction of Pillow's 8-bit resampling (src/libImaging/Resample.c): for output i, taps
 /// begin[i] .. begin[i] + count[i] - 1 of the source with fixed-point weights
-/// weights[i * taps + ...] (22 fraction bits); value = clamp((2^21 + sum) >> 22).
+/// weights[i * taps + ...] (22 fraction bits); value = clamp((2^21 + sum) >> 22). 2^21 + sum fits
+/// 32 bits whatever the pixels are, so that every instruction set gives the same bytes.
 struct ResamplePlan {
   const int32_t* begin;
   const int32_t* count;

@@ -1,4 +1,5 @@
-// Picture files to vectors in batches: decoding and preprocessing on every thread, then the tower.
+// Picture files to vectors in batches: while the tower computes one, the next is decoded and
+// preprocessed.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "image/image.h"
+#include "image/decode.h"
 #include "model/embedder.h"
 #include "pipeline/embedded.h"
 
@@ -21,8 +22,12 @@ struct ImageSource {
   std::shared_ptr<const std::string> bytes;
 };
 
+/// What decoding for `config` may cost: with fast_decode large JPEGs are decoded at a part of their
+/// size, of which at least twice what the model sees is left.
+image::DecodeLimits decode_limits(const image::PreprocessConfig& config, bool fast_decode);
+
 /// Pixels as Pillow would open the file. Throws Error that begins with the source's name.
-image::Image load_image(const ImageSource& source);
+image::Image load_image(const ImageSource& source, const image::DecodeLimits& limits = {});
 
 /// When a picture becomes RGB. kLast is open_clip's transform applied to an opened file, which
 /// resizes in the file's own mode; kFirst is how its data sets read. They differ for pictures with
@@ -36,11 +41,13 @@ image::Image preprocess(const image::Image& source, const image::PreprocessConfi
 struct ImageOptions {
   ConvertOrder convert = ConvertOrder::kLast;
   OnBad on_bad = OnBad::kFail;
+  bool fast_decode = false;  // not exact; decode_limits
 };
 
-/// Embeds every picture, in order. The vector of a picture does not depend on the others nor on the
-/// pool. Throws Interrupted between batches.
-Embedded embed_images(model::Embedder& embedder, ThreadPool& pool,
+/// Embeds every picture, in order, decoding with as many threads as the pool has beside the
+/// embedder. The vector of a picture does not depend on the others nor on the pool. Throws
+/// Interrupted between batches.
+Embedded embed_images(model::Embedder& embedder, const ThreadPool& pool,
                       std::span<const ImageSource> sources, const ImageOptions& options = {},
                       const BatchDone& batch_done = {});
 

@@ -1,9 +1,18 @@
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <functional>
+#include <thread>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "image/preprocess.h"
 #include "pipeline/embed_images.h"
 #include "pipeline/embed_texts.h"
@@ -23,6 +32,7 @@ class FakeEmbedder final : public model::Embedder {
   float logit_bias() const override { return 0.0f; }
   void embed_images(const model::PixelBatch& pixels, float* out, bool) override {
     batches.push_back(pixels.n);
+    if (computing) computing();
     for (int64_t i = 0; i < pixels.n; ++i) out[i] = pixels.pixels[i * pixels.h * pixels.w * 3];
   }
   void embed_texts(const model::TokenRows& tokens, float* out, bool) override {
@@ -31,6 +41,7 @@ class FakeEmbedder final : public model::Embedder {
   }
 
   std::vector<int64_t> batches;
+  std::function<void()> computing;  // called while a batch of images is computed
 
  private:
   model::ClipConfig config_;
@@ -59,16 +70,99 @@ ImageSource broken(const std::string& name) {
 }
 
 TEST(EmbedImages, KeepsTheOrderAcrossBatches) {
-  FakeEmbedder embedder;
-  ThreadPool pool(3);
   std::vector<ImageSource> sources;
   for (int i = 0; i < 150; ++i) sources.push_back(bmp(static_cast<uint8_t>(i)));
-  int64_t done = 0;
-  const Embedded result = embed_images(embedder, pool, sources, {}, [&](int64_t n) { done += n; });
-  EXPECT_EQ(done, 150);
-  EXPECT_GT(embedder.batches.size(), 1U);
-  ASSERT_EQ(result.vectors.size(), 150U);
-  for (size_t i = 0; i < 150; ++i) EXPECT_EQ(result.vectors[i], static_cast<float>(i));
+  for (const int threads : {1, 2, 3, 16}) {
+    FakeEmbedder embedder;
+    ThreadPool pool(threads);
+    int64_t done = 0;
+    const Embedded result =
+        embed_images(embedder, pool, sources, {}, [&](int64_t n) { done += n; });
+    EXPECT_EQ(done, 150);
+    EXPECT_EQ(embedder.batches, (std::vector<int64_t>{50, 50, 50}));
+    ASSERT_EQ(result.vectors.size(), 150U);
+    for (size_t i = 0; i < 150; ++i) EXPECT_EQ(result.vectors[i], static_cast<float>(i));
+  }
+}
+
+// A picture file that exists once somebody has begun to read it.
+class Pipe {
+ public:
+  explicit Pipe(const char* name)
+      : path_(std::filesystem::path(testing::TempDir()) / (name + std::to_string(getpid()))) {
+    EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  }
+  ~Pipe() { std::filesystem::remove(path_); }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  [[nodiscard]] ImageSource source() const { return {.name = path_.string(), .bytes = nullptr}; }
+  [[nodiscard]] bool is_being_read() const {
+    const int fd = open_if_read();
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+  }
+  /// Gives a reader the picture; false if there is none for ten seconds.
+  [[nodiscard]] bool give(const ImageSource& picture) const {
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      if (const int fd = open_if_read(); fd >= 0) {
+        const auto size = static_cast<ssize_t>(picture.bytes->size());
+        const bool written = write(fd, picture.bytes->data(), picture.bytes->size()) == size;
+        close(fd);
+        return written;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    // A file instead, lest whoever reads it later waits for ever.
+    std::filesystem::remove(path_);
+    write_file(path_, *picture.bytes);
+    return false;
+  }
+
+ private:
+  [[nodiscard]] int open_if_read() const { return open(path_.c_str(), O_WRONLY | O_NONBLOCK); }
+  std::filesystem::path path_;
+};
+
+TEST(EmbedImages, DecodesTheNextBatchAndNoMoreWhileOneIsComputed) {
+  const Pipe second("last_of_the_second_batch");
+  const Pipe third("first_of_the_third_batch");
+  std::vector<ImageSource> sources(150, bmp(7));
+  sources[99] = second.source();
+  sources[100] = third.source();
+  FakeEmbedder embedder;
+  std::vector<bool> overlapped;
+  bool too_early = true;
+  embedder.computing = [&] {
+    if (embedder.batches.size() == 1) {
+      overlapped.push_back(second.give(bmp(8)));
+      too_early = third.is_being_read();
+    } else if (embedder.batches.size() == 2) {
+      overlapped.push_back(third.give(bmp(9)));
+    }
+  };
+  ThreadPool pool(2);
+  const Embedded result = embed_images(embedder, pool, sources);
+  EXPECT_EQ(overlapped, (std::vector<bool>{true, true}));
+  EXPECT_FALSE(too_early);
+  EXPECT_EQ(result.vectors[99], 8);
+  EXPECT_EQ(result.vectors[100], 9);
+}
+
+TEST(EmbedImages, EndsWithWhatTheEmbedderThrows) {
+  FakeEmbedder embedder;
+  embedder.computing = [] { throw std::runtime_error("the tower"); };
+  ThreadPool pool(3);
+  const std::vector<ImageSource> sources(300, bmp(1));
+  EXPECT_THROW(embed_images(embedder, pool, sources), std::runtime_error);
+}
+
+TEST(EmbedImages, MakesBatchesOfAboutTheSameSize) {
+  FakeEmbedder embedder;
+  ThreadPool pool(2);
+  embed_images(embedder, pool, std::vector<ImageSource>(65, bmp(1)));
+  EXPECT_EQ(embedder.batches, (std::vector<int64_t>{33, 32}));
+  EXPECT_TRUE(embed_images(embedder, pool, {}).vectors.empty());
 }
 
 TEST(EmbedImages, SkipsAndListsBadOnes) {

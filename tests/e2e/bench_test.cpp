@@ -45,6 +45,22 @@ TEST_F(Program, BenchNeedsNoWeightsForAConfigName) {
   EXPECT_EQ(json["flops_per_item"], profile["image"]["flops"]);
 }
 
+TEST_F(Program, BenchTimesPreprocessing) {
+  const std::string file = source_path("tests/data/image/rgb420.jpg");
+  const Outcome outcome = run({"bench", "--model", "convnext_large_d_320", "--preprocess", file,
+                               "--min-time", "0", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json json = outcome.json();
+  EXPECT_EQ(json["width"], 45);
+  EXPECT_EQ(json["height"], 31);
+  EXPECT_EQ(json["threads"], 1);
+  EXPECT_GT(json["seconds"].get<double>(), 0);
+  EXPECT_GE(json["seconds_median"], json["seconds"]);
+  EXPECT_EQ(json["repeats"], 3);
+  expect_error(run({"bench", "--preprocess", file, "--batch", "2"}), 2, "--preprocess");
+  expect_error(run({"bench", "--preprocess", path("none.jpg")}), 1, "none.jpg");
+}
+
 TEST_F(Program, BenchTimesAgainForEachLine) {
   const Outcome outcome = run(
       {.args = {"bench", "--tower", "text", "--min-time", "0", "--each-line"}, .input = "\n\n\n"});

@@ -110,6 +110,27 @@ TEST_F(Program, PreprocessTakesSizesAndModes) {
   EXPECT_FLOAT_EQ(white, (1.0f - 0.48145466f) / 0.26862954f);
 }
 
+TEST_F(Program, FastDecodeReadsALargeJpegAtAPartOfItsSizeAndIsOffUnlessAskedFor) {
+  const auto width = [&](const std::string& size, const std::string& file,
+                         const std::vector<std::string>& more) {
+    std::vector<std::string> args = {"preprocess", source_path("tests/data/image/" + file),
+                                     "--size",     size,
+                                     "--out",      path("x.npy"),
+                                     "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome outcome = run(args);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.json()["width"].get<int>();
+  };
+  EXPECT_EQ(width("7", "rgb420.jpg", {}), 45);
+  EXPECT_EQ(width("7", "rgb420.jpg", {"--fast-decode"}), 23);   // 31 high: 15 are enough
+  EXPECT_EQ(width("16", "rgb420.jpg", {"--fast-decode"}), 45);  // already smaller than twice that
+  EXPECT_EQ(width("7", "rgba.png", {"--fast-decode"}), width("7", "rgba.png", {}));
+  for (const char* command : {"classify", "embed", "similarity", "preprocess"}) {
+    EXPECT_NE(run({command, "--help"}).out.find("--fast-decode"), std::string::npos) << command;
+  }
+}
+
 TEST_F(Program, PreprocessRefusesWrongCommandLines) {
   const std::string out = path("x.npy");
   expect_error(run({"preprocess", picture("taxi"), "--size", "32", "--mode", "crop", "--out", out}),

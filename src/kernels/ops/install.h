@@ -24,6 +24,8 @@ AttentionFn attention;
 AttentionScratchFn attention_scratch;
 ActivationFn activation;
 MeanRowsFn mean_rows;
+ResampleRowsFn resample_rows;
+ResampleColumnsFn resample_columns;
 
 static inline void install_ops(Kernels& k) noexcept {
   k.pack_f32 = pack_f32;
@@ -46,6 +48,8 @@ static inline void install_ops(Kernels& k) noexcept {
   k.attention_scratch = attention_scratch;
   k.activation = activation;
   k.mean_rows = mean_rows;
+  k.resample_rows = resample_rows;
+  k.resample_columns = resample_columns;
 }
 
 }  // namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE
