@@ -155,7 +155,7 @@ TEST(ResampleRows, GivesTheFormulasBytesOnEveryIsa) {
         const auto expected = [&](int64_t y, int64_t x) {
           return plan.value(x / channels, y * stride + x % channels, channels, src.data());
         };
-        for (const Kernels& kernels : available()) {
+        for (const Kernels& kernels : all_tables()) {
           Output out(rows, size * channels, at_end);
           kernels.resample_rows(src.data(), stride, rows, channels, plan.view(), out.data(),
                                 out.stride());
@@ -182,7 +182,7 @@ TEST(ResampleColumns, GivesTheFormulasBytesOnEveryIsa) {
       const auto expected = [&](int64_t y, int64_t x) {
         return plan.value(y, x, stride, src.data());
       };
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         Output out(size, row_bytes, at_end);
         kernels.resample_columns(src.data(), stride, row_bytes, plan.view(), out.data(),
                                  out.stride());

@@ -110,6 +110,8 @@ static inline double square_root(double a) {
 
 /// Asks for a cache line in L2; any address will do.
 static inline void prefetch(const float* p) { _mm_prefetch(p, _MM_HINT_T1); }
+/// The same for L1.
+static inline void prefetch_near(const float* p) { _mm_prefetch(p, _MM_HINT_T0); }
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }

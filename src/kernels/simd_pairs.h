@@ -32,7 +32,7 @@ static inline __m256i pair_order() {
                            dword(2, 1), dword(2, 2), dword(2, 3));
 }
 
-#ifdef __AVX512F__
+#ifdef CLIPNEXT_AVX512
 
 static inline i32v multiply_pairs(i32v a, i32v b) { return _mm512_madd_epi16(a, b); }
 // With a mask of all lanes, since GCC 12's own header warns about the plain ones.

@@ -44,6 +44,14 @@ static inline __m512i round_halves(__m512 v) {
   return words;
 }
 
+/// Quarters of a, then of b, two bits of `order` each.
+static inline __m512i pick_quarters(__m512i a, __m512i b, int order) {
+  using Quads [[gnu::vector_size(64)]] = int64_t;
+  const Quads x = (Quads)a, y = (Quads)b;
+  const int i = order % 4 * 2, j = order / 4 % 4 * 2, k = order / 16 % 4 * 2, l = order / 64 * 2;
+  return (__m512i)Quads{x[i], x[i + 1], x[j], x[j + 1], y[k], y[k + 1], y[l], y[l + 1]};
+}
+
 /// The lower half of each word; its lowest byte.
 static inline __m256i to_short_words(__m512i v) {
   return (__m256i) __builtin_convertvector((Words)v, ShortWords);
@@ -80,6 +88,7 @@ static inline __m256i nearest_bf16(__m512 v) {
 #undef _mm256_dpbusd_avx_epi32
 #undef _mm256_mask_storeu_epi16
 #undef _mm256_maskz_loadu_epi16
+#undef _mm256_maskz_loadu_epi32
 #undef _mm512_cvtepi32_epi16
 #undef _mm512_cvtepi32_ps
 #undef _mm512_cvtepu16_epi32
@@ -89,12 +98,17 @@ static inline __m256i nearest_bf16(__m512 v) {
 #undef _mm512_extractf32x8_ps
 #undef _mm512_madd_epi16
 #undef _mm512_mask_cvtepi32_storeu_epi8
+#undef _mm512_mask_storeu_epi8
 #undef _mm512_mask_storeu_ps
 #undef _mm512_maskz_loadu_epi8
 #undef _mm512_maskz_loadu_ps
+#undef _mm512_maskz_slli_epi32
+#undef _mm512_maskz_srai_epi32
+#undef _mm512_shuffle_i64x2
 #define _mm256_dpbusd_avx_epi32(sum, a, b) simde_mm256_dpbusd_epi32(sum, a, b)
 #define _mm256_mask_storeu_epi16(p, mask, v) store_lanes<uint16_t>(mask, p, v)
 #define _mm256_maskz_loadu_epi16(mask, p) load_lanes<uint16_t, __m256i>(mask, p)
+#define _mm256_maskz_loadu_epi32(mask, p) load_lanes<int32_t, __m256i>(mask, p)
 #define _mm512_cvtepi32_epi16(v) to_short_words(v)
 #define _mm512_cvtepi32_ps(v) __builtin_convertvector((Words)(v), __m512)
 #define _mm512_cvtepu16_epi32(v) (__m512i) __builtin_convertvector((ShortWords)(v), Words)
@@ -104,6 +118,11 @@ static inline __m256i nearest_bf16(__m512 v) {
 #define _mm512_extractf32x8_ps(v, half) half_of(v, half)
 #define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
 #define _mm512_mask_cvtepi32_storeu_epi8(p, mask, v) store_bytes(mask, p, v)
+#define _mm512_mask_storeu_epi8(p, mask, v) store_lanes<uint8_t>(mask, p, v)
 #define _mm512_mask_storeu_ps(p, mask, v) store_lanes<float>(mask, p, v)
 #define _mm512_maskz_loadu_epi8(mask, p) load_lanes<uint8_t, __m512i>(mask, p)
 #define _mm512_maskz_loadu_ps(mask, p) load_lanes<float, __m512>(mask, p)
+// With masks of all lanes only.
+#define _mm512_maskz_slli_epi32(mask, v, count) (__m512i)((Words)(v) << (count))
+#define _mm512_maskz_srai_epi32(mask, v, count) (__m512i)((Words)(v) >> (count))
+#define _mm512_shuffle_i64x2(a, b, order) pick_quarters(a, b, order)

@@ -40,10 +40,10 @@ static inline int64_t part_begin(int64_t size, int64_t parts, int64_t i) {
 /// Copies [rows, depth], rows ld apart, into rows kTileStride apart.
 static inline void copy_to_tile(const float* a, int64_t ld, int64_t rows, int64_t depth,
                                 float* tile) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t i = 0; i < depth; i += kLanes) {
-      store(tile + r * kTileStride + i, load_first(a + r * ld + i, depth - i));
-    }
+  for (int64_t r = 0; r < rows; ++r, a += ld, tile += kTileStride) {
+    int64_t i = 0;
+    for (; i + kLanes <= depth; i += kLanes) store(tile + i, load(a + i));
+    if (i < depth) store(tile + i, load(first_lanes(depth - i), a + i));
   }
 }
 
