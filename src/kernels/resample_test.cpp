@@ -109,9 +109,7 @@ constexpr std::array<std::array<int64_t, 2>, 14> kSizes = {{{1, 1},
 class Output {
  public:
   Output(int64_t rows, int64_t row_bytes, bool at_end)
-      : rows_(rows),
-        row_bytes_(row_bytes),
-        bytes_((rows - 1) * stride() + row_bytes, at_end) {
+      : rows_(rows), row_bytes_(row_bytes), bytes_((rows - 1) * stride() + row_bytes, at_end) {
     std::memset(bytes_.data(), kUntouched, static_cast<size_t>((rows - 1) * stride() + row_bytes));
   }
   uint8_t* data() { return bytes_.data(); }
@@ -155,7 +153,7 @@ TEST(ResampleRows, GivesTheFormulasBytesOnEveryIsa) {
         const auto expected = [&](int64_t y, int64_t x) {
           return plan.value(x / channels, y * stride + x % channels, channels, src.data());
         };
-        for (const Kernels& kernels : available()) {
+        for (const Kernels& kernels : all_tables()) {
           Output out(rows, size * channels, at_end);
           kernels.resample_rows(src.data(), stride, rows, channels, plan.view(), out.data(),
                                 out.stride());
@@ -182,7 +180,7 @@ TEST(ResampleColumns, GivesTheFormulasBytesOnEveryIsa) {
       const auto expected = [&](int64_t y, int64_t x) {
         return plan.value(y, x, stride, src.data());
       };
-      for (const Kernels& kernels : available()) {
+      for (const Kernels& kernels : all_tables()) {
         Output out(size, row_bytes, at_end);
         kernels.resample_columns(src.data(), stride, row_bytes, plan.view(), out.data(),
                                  out.stride());

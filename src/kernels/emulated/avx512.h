@@ -53,6 +53,16 @@ static inline void store_bytes(uint64_t mask, void* p, __m512i v) {
   store_lanes<uint8_t>(mask, p, __builtin_convertvector((Words)v, Bytes));
 }
 
+/// Two 128-bit parts of a, then two of b; two bits of `parts` name each, the last bits the first.
+static inline __m512i choose_parts(__m512i a, __m512i b, int parts) {
+  __m512i chosen;
+  for (int i = 0; i < 4; ++i, parts >>= 2) {
+    __builtin_memcpy(reinterpret_cast<char*>(&chosen) + 16 * i,
+                     reinterpret_cast<const char*>(i < 2 ? &a : &b) + 16 * (parts & 3), 16);
+  }
+  return chosen;
+}
+
 /// The upper values of each pair first. SIMDe goes value by value, at which GCC spends 10 seconds.
 static inline __m512 dot_pairs(__m512 sum, __m512bh a, __m512bh b) {
   const Words x = (Words)a, y = (Words)b;
@@ -80,6 +90,7 @@ static inline __m256i nearest_bf16(__m512 v) {
 #undef _mm256_dpbusd_avx_epi32
 #undef _mm256_mask_storeu_epi16
 #undef _mm256_maskz_loadu_epi16
+#undef _mm256_maskz_loadu_epi32
 #undef _mm512_cvtepi32_epi16
 #undef _mm512_cvtepi32_ps
 #undef _mm512_cvtepu16_epi32
@@ -89,12 +100,17 @@ static inline __m256i nearest_bf16(__m512 v) {
 #undef _mm512_extractf32x8_ps
 #undef _mm512_madd_epi16
 #undef _mm512_mask_cvtepi32_storeu_epi8
+#undef _mm512_mask_storeu_epi8
 #undef _mm512_mask_storeu_ps
 #undef _mm512_maskz_loadu_epi8
 #undef _mm512_maskz_loadu_ps
+#undef _mm512_maskz_slli_epi32
+#undef _mm512_maskz_srai_epi32
+#undef _mm512_shuffle_i64x2
 #define _mm256_dpbusd_avx_epi32(sum, a, b) simde_mm256_dpbusd_epi32(sum, a, b)
 #define _mm256_mask_storeu_epi16(p, mask, v) store_lanes<uint16_t>(mask, p, v)
 #define _mm256_maskz_loadu_epi16(mask, p) load_lanes<uint16_t, __m256i>(mask, p)
+#define _mm256_maskz_loadu_epi32(mask, p) load_lanes<int32_t, __m256i>(mask, p)
 #define _mm512_cvtepi32_epi16(v) to_short_words(v)
 #define _mm512_cvtepi32_ps(v) __builtin_convertvector((Words)(v), __m512)
 #define _mm512_cvtepu16_epi32(v) (__m512i) __builtin_convertvector((ShortWords)(v), Words)
@@ -104,6 +120,11 @@ static inline __m256i nearest_bf16(__m512 v) {
 #define _mm512_extractf32x8_ps(v, half) half_of(v, half)
 #define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
 #define _mm512_mask_cvtepi32_storeu_epi8(p, mask, v) store_bytes(mask, p, v)
+#define _mm512_mask_storeu_epi8(p, mask, v) store_lanes<uint8_t>(mask, p, v)
 #define _mm512_mask_storeu_ps(p, mask, v) store_lanes<float>(mask, p, v)
 #define _mm512_maskz_loadu_epi8(mask, p) load_lanes<uint8_t, __m512i>(mask, p)
 #define _mm512_maskz_loadu_ps(mask, p) load_lanes<float, __m512>(mask, p)
+#define _mm512_maskz_slli_epi32(mask, v, by) _mm512_maskz_mov_epi32(mask, _mm512_slli_epi32(v, by))
+#define _mm512_maskz_srai_epi32(mask, v, by) \
+  _mm512_maskz_mov_epi32(mask, (__m512i)((Words)(v) >> (by)))
+#define _mm512_shuffle_i64x2(a, b, parts) choose_parts(a, b, parts)
