@@ -54,8 +54,8 @@ bool is_config_alone(const ModelOptions& o) {
 }
 
 void run_preprocess(const Options& o) {
-  const model::ClipConfig config = is_config_alone(o.model) ? model::open_config(o.model.model)
-                                                            : open_model(o.model).config;
+  const model::ClipConfig config =
+      is_config_alone(o.model) ? model::open_config(o.model.model) : open_model(o.model).config;
   bench_preprocess({.picture = o.preprocess,
                     .config = config.preprocess,
                     .min_time = o.min_time,
@@ -381,7 +381,8 @@ void add_bench(CLI::App& app) {
   cmd->footer(
       "A config name without --pretrained is timed with synthetic weights. Texts have full "
       "length.\n"
-      "Without --batch, --tower and --preprocess everything is timed: ceilings, each kernel at the model's "
+      "Without --batch, --tower and --preprocess everything is timed: ceilings, each kernel at the "
+      "model's "
       "shapes,\nboth towers at batch 1, 8 and 32 on one and on all threads.\n\nExamples:\n"
       "  clipnext bench\n"
       "  clipnext bench --model convnext_large_d_320 --out result.json\n"

@@ -66,10 +66,9 @@ void run(const Options& o) {
       make_classifier(*m.clip, m.tokenizer, labels, templates, class_cache(o.labels));
 
   Progress progress("classify", static_cast<int64_t>(sources.size()), "images");
-  const pipeline::Embedded embedded = pipeline::embed_images(
-      *m.clip, m.pool, sources,
-      embed_options(o.images, o.on_bad),
-      [&](int64_t n) { progress.add(n); });
+  const pipeline::Embedded embedded =
+      pipeline::embed_images(*m.clip, m.pool, sources, embed_options(o.images, o.on_bad),
+                             [&](int64_t n) { progress.add(n); });
   progress.finish();
   report_bad(embedded.bad, sources.size(), "images");
 

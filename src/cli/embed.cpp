@@ -36,10 +36,9 @@ struct Result {
 Result embed_images(const Options& o, LoadedModel& m,
                     const std::vector<pipeline::ImageSource>& sources) {
   Progress progress("embed", static_cast<int64_t>(sources.size()), "images");
-  return {.embedded = pipeline::embed_images(
-              *m.clip, m.pool, sources,
-              embed_options(o.images, o.on_bad),
-              [&](int64_t n) { progress.add(n); }),
+  return {.embedded =
+              pipeline::embed_images(*m.clip, m.pool, sources, embed_options(o.images, o.on_bad),
+                                     [&](int64_t n) { progress.add(n); }),
           .names = source_names(sources),
           .unit = "images"};
 }

@@ -91,7 +91,7 @@ void run(const Options& o) {
   const std::vector<pipeline::ImageSource> sources = read_image_sources({o.image});
   require(sources.size() == 1, o.image, ": preprocess takes one picture, this folder holds ",
           sources.size());
-  const image::Image source = 
+  const image::Image source =
       pipeline::load_image(sources[0], pipeline::decode_limits(config, o.fast_decode));
   const image::Image pixels = pipeline::preprocess(source, config, convert_order(o.convert));
   const weights::Tensor tensor = to_tensor(pixels, config, o.uint8);

@@ -93,8 +93,7 @@ void run(const Options& o) {
   const pipeline::Embedded text_vectors =
       pipeline::embed_texts(*m.clip, m.tokenizer, texts, on_bad, done);
   const pipeline::Embedded image_vectors =
-      pipeline::embed_images(*m.clip, m.pool, sources,
-                             embed_options(o.images, o.on_bad), done);
+      pipeline::embed_images(*m.clip, m.pool, sources, embed_options(o.images, o.on_bad), done);
   progress.finish();
   report_bad(text_vectors.bad, texts.size(), "texts");
   report_bad(image_vectors.bad, sources.size(), "images");

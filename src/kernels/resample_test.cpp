@@ -109,9 +109,7 @@ constexpr std::array<std::array<int64_t, 2>, 14> kSizes = {{{1, 1},
 class Output {
  public:
   Output(int64_t rows, int64_t row_bytes, bool at_end)
-      : rows_(rows),
-        row_bytes_(row_bytes),
-        bytes_((rows - 1) * stride() + row_bytes, at_end) {
+      : rows_(rows), row_bytes_(row_bytes), bytes_((rows - 1) * stride() + row_bytes, at_end) {
     std::memset(bytes_.data(), kUntouched, static_cast<size_t>((rows - 1) * stride() + row_bytes));
   }
   uint8_t* data() { return bytes_.data(); }

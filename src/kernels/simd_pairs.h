@@ -1,5 +1,5 @@
-// Exact sums of bytes times fixed-point weights, two taps at a time. vpmaddwd multiplies words, so a
-// weight is split: w = 2^15 high + low, low in 0 .. 2^15 - 1. Both sums are modulo 2^32 as is the
+// Exact sums of bytes times fixed-point weights, two taps at a time. vpmaddwd multiplies words, so
+// a weight is split: w = 2^15 high + low, low in 0 .. 2^15 - 1. Both sums are modulo 2^32 as is the
 // total, which is exact where it fits 32 bits; 22 fraction bits as ResamplePlan has.
 #pragma once
 
@@ -77,8 +77,7 @@ static inline PairWeights spread_weights(const int32_t* weights, int64_t count) 
         _mm512_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6),
         _mm512_castsi256_si512(pairs));
   };
-  return {spread(_mm256_srai_epi32(w, 15)),
-          spread(_mm256_and_si256(w, _mm256_set1_epi32(0x7fff)))};
+  return {spread(_mm256_srai_epi32(w, 15)), spread(_mm256_and_si256(w, _mm256_set1_epi32(0x7fff)))};
 }
 
 /// Four pixels, each the sum of a total's 128-bit parts.
@@ -88,8 +87,7 @@ static inline __m128i fold_pixels(i32v a, i32v b, i32v c, i32v d) {
   };
   const i32v ab = fold(a, b);
   const i32v cd = fold(c, d);
-  const i32v sums =
-      add_int(_mm512_shuffle_i64x2(ab, cd, 0x88), _mm512_shuffle_i64x2(ab, cd, 0xdd));
+  const i32v sums = add_int(_mm512_shuffle_i64x2(ab, cd, 0x88), _mm512_shuffle_i64x2(ab, cd, 0xdd));
   const i32v words = pack_words(rounded(sums), set_int(0));
   const i32v bytes = pack_bytes(words, words);
   const i32v first_dwords = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -101,9 +99,7 @@ static inline __m128i fold_pixels(i32v a, i32v b, i32v c, i32v d) {
 static inline i32v multiply_pairs(i32v a, i32v b) { return _mm256_madd_epi16(a, b); }
 static inline i32v shift_left_15(i32v a) { return _mm256_slli_epi32(a, 15); }
 /// A sum's integer part, rounded.
-static inline i32v rounded(i32v a) {
-  return _mm256_srai_epi32(add_int(a, set_int(1 << 21)), 22);
-}
+static inline i32v rounded(i32v a) { return _mm256_srai_epi32(add_int(a, set_int(1 << 21)), 22); }
 static inline i32v interleave_low(i32v a, i32v b) { return _mm256_unpacklo_epi8(a, b); }
 static inline i32v interleave_high(i32v a, i32v b) { return _mm256_unpackhi_epi8(a, b); }
 static inline i32v pack_words(i32v a, i32v b) { return _mm256_packs_epi32(a, b); }

@@ -23,8 +23,8 @@ namespace clipnext::pipeline {
 class DecodeAhead {
  public:
   struct Batch {
-    size_t first = 0;                                // index of its first picture in the list
-    std::vector<uint8_t> pixels;                     // [n, h, w, 3]
+    size_t first = 0;                                 // index of its first picture in the list
+    std::vector<uint8_t> pixels;                      // [n, h, w, 3]
     std::vector<std::optional<std::string>> reasons;  // [n], set where a picture is bad
   };
 

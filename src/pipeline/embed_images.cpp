@@ -20,8 +20,7 @@ namespace {
 int64_t batch_size(const image::PreprocessConfig& config, int64_t pictures, int threads) {
   constexpr int64_t kBatchPixels = int64_t{1} << 20;
   const int64_t fit =
-      kBatchPixels /
-      std::max<int64_t>(checked_mul(config.height, config.width, "image size"), 1);
+      kBatchPixels / std::max<int64_t>(checked_mul(config.height, config.width, "image size"), 1);
   const int64_t most = std::max<int64_t>(std::clamp<int64_t>(fit, 1, 64), threads);
   const int64_t batches = (pictures + most - 1) / most;
   return batches > 0 ? (pictures + batches - 1) / batches : most;

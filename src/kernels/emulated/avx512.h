@@ -44,14 +44,6 @@ static inline __m512i round_halves(__m512 v) {
   return words;
 }
 
-/// Quarters of a, then of b, two bits of `order` each.
-static inline __m512i pick_quarters(__m512i a, __m512i b, int order) {
-  using Quads [[gnu::vector_size(64)]] = int64_t;
-  const Quads x = (Quads)a, y = (Quads)b;
-  const int i = order % 4 * 2, j = order / 4 % 4 * 2, k = order / 16 % 4 * 2, l = order / 64 * 2;
-  return (__m512i)Quads{x[i], x[i + 1], x[j], x[j + 1], y[k], y[k + 1], y[l], y[l + 1]};
-}
-
 /// The lower half of each word; its lowest byte.
 static inline __m256i to_short_words(__m512i v) {
   return (__m256i) __builtin_convertvector((Words)v, ShortWords);
@@ -59,6 +51,16 @@ static inline __m256i to_short_words(__m512i v) {
 static inline void store_bytes(uint64_t mask, void* p, __m512i v) {
   using Bytes [[gnu::vector_size(16)]] = uint8_t;
   store_lanes<uint8_t>(mask, p, __builtin_convertvector((Words)v, Bytes));
+}
+
+/// Two 128-bit parts of a, then two of b; two bits of `parts` name each, the last bits the first.
+static inline __m512i choose_parts(__m512i a, __m512i b, int parts) {
+  __m512i chosen;
+  for (int i = 0; i < 4; ++i, parts >>= 2) {
+    __builtin_memcpy(reinterpret_cast<char*>(&chosen) + 16 * i,
+                     reinterpret_cast<const char*>(i < 2 ? &a : &b) + 16 * (parts & 3), 16);
+  }
+  return chosen;
 }
 
 /// The upper values of each pair first. SIMDe goes value by value, at which GCC spends 10 seconds.
@@ -122,7 +124,7 @@ static inline __m256i nearest_bf16(__m512 v) {
 #define _mm512_mask_storeu_ps(p, mask, v) store_lanes<float>(mask, p, v)
 #define _mm512_maskz_loadu_epi8(mask, p) load_lanes<uint8_t, __m512i>(mask, p)
 #define _mm512_maskz_loadu_ps(mask, p) load_lanes<float, __m512>(mask, p)
-// With masks of all lanes only.
-#define _mm512_maskz_slli_epi32(mask, v, count) (__m512i)((Words)(v) << (count))
-#define _mm512_maskz_srai_epi32(mask, v, count) (__m512i)((Words)(v) >> (count))
-#define _mm512_shuffle_i64x2(a, b, order) pick_quarters(a, b, order)
+#define _mm512_maskz_slli_epi32(mask, v, by) _mm512_maskz_mov_epi32(mask, _mm512_slli_epi32(v, by))
+#define _mm512_maskz_srai_epi32(mask, v, by) \
+  _mm512_maskz_mov_epi32(mask, (__m512i)((Words)(v) >> (by)))
+#define _mm512_shuffle_i64x2(a, b, parts) choose_parts(a, b, parts)
