@@ -3,34 +3,16 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
-#include <string>
 #include <system_error>
 #include <utility>
 
+#include "base/cgroup.h"
 #include "base/error.h"
 
 namespace clipnext {
 namespace {
 
 thread_local bool inside_loop = false;
-
-// CPUs the cgroup's quota pays for, 0 if there is none. Version 2 writes "max 100000" or
-// "150000 100000" (microseconds a period); version 1 has the two numbers in two files.
-int cgroup_cpus() {
-  double quota = 0;
-  double period = 0;
-  std::string first;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> first >> period) {
-    if (first == "max") return 0;
-    quota = std::strtod(first.c_str(), nullptr);
-  } else {
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-  }
-  return quota > 0 && period > 0 ? std::max(1, static_cast<int>(std::lround(quota / period))) : 0;
-}
 
 }  // namespace
 
