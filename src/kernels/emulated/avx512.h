@@ -32,7 +32,7 @@ static inline void store_lanes(uint64_t mask, void* p, Vector v) {
   }
 }
 
-static inline __m256 half_of(__m512 v, int half) {
+static inline __m256 half_of(__m512 v, int64_t half) {
   __m256 part;
   __builtin_memcpy(&part, reinterpret_cast<const char*>(&v) + 32 * half, sizeof part);
   return part;
@@ -54,9 +54,9 @@ static inline void store_bytes(uint64_t mask, void* p, __m512i v) {
 }
 
 /// Two 128-bit parts of a, then two of b; two bits of `parts` name each, the last bits the first.
-static inline __m512i choose_parts(__m512i a, __m512i b, int parts) {
+static inline __m512i choose_parts(__m512i a, __m512i b, int64_t parts) {
   __m512i chosen;
-  for (int i = 0; i < 4; ++i, parts >>= 2) {
+  for (int64_t i = 0; i < 4; ++i, parts >>= 2) {
     __builtin_memcpy(reinterpret_cast<char*>(&chosen) + 16 * i,
                      reinterpret_cast<const char*>(i < 2 ? &a : &b) + 16 * (parts & 3), 16);
   }
@@ -86,6 +86,7 @@ static inline __m256i nearest_bf16(__m512 v) {
 
 }  // namespace clipnext::kernels::CLIPNEXT_ISA_NAMESPACE
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the intrinsics'.
 // <immintrin.h> declares these for another target; SIMDe's own name for madd has wrong parameters.
 #undef _mm256_dpbusd_avx_epi32
 #undef _mm256_mask_storeu_epi16
@@ -128,3 +129,4 @@ static inline __m256i nearest_bf16(__m512 v) {
 #define _mm512_maskz_srai_epi32(mask, v, by) \
   _mm512_maskz_mov_epi32(mask, (__m512i)((Words)(v) >> (by)))
 #define _mm512_shuffle_i64x2(a, b, parts) choose_parts(a, b, parts)
+// NOLINTEND(bugprone-reserved-identifier)
