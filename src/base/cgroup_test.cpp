@@ -5,6 +5,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/test_folder.h"
+
 namespace clipnext {
 namespace {
 
@@ -12,17 +14,14 @@ namespace fs = std::filesystem;
 
 class Cgroup : public ::testing::Test {
  protected:
-  Cgroup() { fs::remove_all(folder_); }
-  ~Cgroup() override { fs::remove_all(folder_); }
-
   void write(const std::string& name, const std::string& text) {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name) << text;
   }
   int cpus() { return cgroup_cpus(folder_ / "membership", folder_ / "mount"); }
 
-  fs::path folder_ = fs::path(::testing::TempDir()) /
-                     ("clipnext_cgroup_" + std::to_string(reinterpret_cast<uintptr_t>(this)));
+  const TestFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(Cgroup, TheSmallestQuotaAboveCounts) {

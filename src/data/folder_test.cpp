@@ -1,11 +1,11 @@
 #include "data/folder.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 
 namespace clipnext::data {
 namespace {
@@ -14,12 +14,6 @@ namespace fs = std::filesystem;
 
 class Folder : public testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("clipnext-folder-" + std::to_string(getpid()));
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   void touch(const std::string& name) const {
     fs::create_directories((root_ / name).parent_path());
     std::ofstream(root_ / name) << "x";
@@ -32,7 +26,8 @@ class Folder : public testing::Test {
     return names;
   }
 
-  fs::path root_;
+  const TestFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(Folder, ListsImagesInNaturalOrderFilesFirst) {

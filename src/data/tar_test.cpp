@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 
 namespace clipnext::data {
 namespace {
@@ -19,11 +20,6 @@ namespace fs = std::filesystem;
 
 class Tar : public testing::Test {
  protected:
-  Tar() : path_(fs::temp_directory_path() / ("clipnext-tar-" + std::to_string(getpid()))) {}
-  ~Tar() override { fs::remove(path_); }
-  Tar(const Tar&) = delete;
-  Tar& operator=(const Tar&) = delete;
-
   // Writes a ustar archive (POSIX.1-1988), in gzip if asked. A name ending in '/' is a folder.
   void write(const std::vector<std::pair<std::string, std::string>>& members,
              bool gzip = false) const {
@@ -64,7 +60,8 @@ class Tar : public testing::Test {
     return members;
   }
 
-  fs::path path_;
+  const TestFolder temporary_;
+  const fs::path path_ = temporary_ / "a.tar";
 };
 
 TEST_F(Tar, GivesRegularFilesInOrder) {

@@ -1,12 +1,12 @@
 #include "eval/class_cache.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <thread>
 
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "eval/zero_shot.h"
 
 namespace clipnext::eval {
@@ -15,15 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Folder {
-  Folder() {
-    static int count = 0;
-    path = fs::temp_directory_path() /
-           ("clipnext_class_cache." + std::to_string(getpid()) + "." + std::to_string(count++));
-  }
-  ~Folder() { fs::remove_all(path); }
   /// The only file.
   fs::path file() const { return fs::directory_iterator(path / "classifiers")->path(); }
-  fs::path path;
+  const TestFolder temporary;
+  const fs::path path = temporary / "cache";
 };
 
 /// A text's vector is its token count and a number of its own; calls are counted.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "hostile/mutate.h"
 #include "infer/clip.h"
 #include "infer/workspace.h"
@@ -33,9 +34,6 @@ constexpr const char* kResNet = R"({"model_cfg": {"embed_dim": 24,
 
 class PackedFile : public ::testing::Test {
  protected:
-  PackedFile() { fs::create_directories(folder_); }
-  ~PackedFile() override { fs::remove_all(folder_); }
-
   /// The model of a config, its weights in bf16 so that a file of them is small.
   model::Model open(const char* config) {
     write_file(folder_ / "open_clip_config.json", config);
@@ -97,8 +95,8 @@ class PackedFile : public ::testing::Test {
   }
 
   ThreadPool pool_{2};
-  fs::path folder_ = fs::path(::testing::TempDir()) /
-                     ("clipnext_packed_" + std::to_string(reinterpret_cast<uintptr_t>(this)));
+  const TestFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 auto find(std::vector<std::pair<std::string, weights::Tensor>>& tensors, const std::string& name) {

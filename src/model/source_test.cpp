@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "model/bind.h"
 #include "model/demo.h"
 
@@ -23,17 +24,8 @@ constexpr const char* kTinyConfig = R"({"model_cfg": {"embed_dim": 4,
 // A folder of its own for each test, and a CLIPNEXT_MODEL that is not set.
 class Source : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::path(::testing::TempDir()) / (std::string("clipnext_source_") + test->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    unsetenv("CLIPNEXT_MODEL");
-  }
-  void TearDown() override {
-    fs::remove_all(folder_);
-    unsetenv("CLIPNEXT_MODEL");
-  }
+  void SetUp() override { unsetenv("CLIPNEXT_MODEL"); }
+  void TearDown() override { unsetenv("CLIPNEXT_MODEL"); }
 
   std::string put(const std::string& name, std::string_view content) {
     write_file(folder_ / name, content);
@@ -53,7 +45,8 @@ class Source : public ::testing::Test {
     return weights::to_f32(model.checkpoint.tensors.at("x")).at(0);
   }
 
-  fs::path folder_;
+  const TestFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 std::string error_of(const std::string& model, const std::string& pretrained = "") {

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "image/preprocess.h"
 #include "pipeline/embed_images.h"
 #include "pipeline/embed_texts.h"
@@ -87,13 +88,7 @@ TEST(EmbedImages, KeepsTheOrderAcrossBatches) {
 // A picture file that exists once somebody has begun to read it.
 class Pipe {
  public:
-  explicit Pipe(const char* name)
-      : path_(std::filesystem::path(testing::TempDir()) / (name + std::to_string(getpid()))) {
-    EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0);
-  }
-  ~Pipe() { std::filesystem::remove(path_); }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
+  Pipe() { EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0); }
 
   [[nodiscard]] ImageSource source() const { return {.name = path_.string(), .bytes = nullptr}; }
   [[nodiscard]] bool is_being_read() const {
@@ -120,12 +115,13 @@ class Pipe {
 
  private:
   [[nodiscard]] int open_if_read() const { return open(path_.c_str(), O_WRONLY | O_NONBLOCK); }
-  std::filesystem::path path_;
+  const TestFolder temporary_;
+  const std::filesystem::path path_ = temporary_ / "pipe";
 };
 
 TEST(EmbedImages, DecodesTheNextBatchAndNoMoreWhileOneIsComputed) {
-  const Pipe second("last_of_the_second_batch");
-  const Pipe third("first_of_the_third_batch");
+  const Pipe second;  // the last picture of the second batch
+  const Pipe third;   // the first of the third
   std::vector<ImageSource> sources(150, bmp(7));
   sources[99] = second.source();
   sources[100] = third.source();

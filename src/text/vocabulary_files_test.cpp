@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/test_folder.h"
 #include "hostile/mutate.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
@@ -61,9 +62,6 @@ OrderedJson tokenizer_json(bool pairs = false) {
 
 class VocabularyFiles : public testing::Test {
  protected:
-  VocabularyFiles() { fs::create_directories(folder_); }
-  ~VocabularyFiles() override { fs::remove_all(folder_); }
-
   void put(const std::string& name, const std::string& content) {
     std::ofstream(folder_ / name, std::ios::binary) << content;  // without waiting for the disk
   }
@@ -85,8 +83,8 @@ class VocabularyFiles : public testing::Test {
     put("tokenizer.json", file.dump());
   }
 
-  fs::path folder_ = fs::path(testing::TempDir()) /
-                     ("clipnext_vocabulary_" + std::to_string(reinterpret_cast<uintptr_t>(this)));
+  const TestFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(VocabularyFiles, AreReadInEveryForm) {

@@ -39,7 +39,7 @@ TEST(Checkpoint, RefusesAZipOfSomethingElse) {
 
 TEST(Checkpoint, DropsWrappersFromNames) {
   const auto names = [](const std::vector<std::string>& written) {
-    const Scratch scratch;
+    const TestFolder scratch;
     TensorMap tensors;
     for (const std::string& name : written) tensors[name] = make_tensor({}, formula(1, 1));
     write_safetensors(scratch / "x", tensors);
@@ -69,7 +69,7 @@ TEST(Checkpoint, TensorsOutliveTheCheckpoint) {
 }
 
 TEST(Checkpoint, EveryFormatConvertsToEveryOther) {
-  const Scratch scratch;
+  const TestFolder scratch;
   for (const char* from : {"plain.safetensors", "plain.pt", "plain.legacy.pt"}) {
     const TensorMap tensors = open_checkpoint(fixture(from)).tensors;
     write_safetensors(scratch / "x.safetensors", tensors);

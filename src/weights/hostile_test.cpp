@@ -122,7 +122,7 @@ TEST(HostileTensor, SharedModulesAreNoBomb) {
         "}q"s + static_cast<char>(i + 1) + "(" + text("a") + "h" + i + text("b") + "h" + i + "u0";
   }
   levels += "h\x3c";
-  const Scratch scratch;
+  const TestFolder scratch;
   FileWriter file(scratch / "x.pt");
   ZipWriter zip(file);
   zip.add("x/data.pkl", "\x80\x02" + levels + ".");

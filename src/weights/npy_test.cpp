@@ -32,14 +32,14 @@ TEST(Npy, ReadsFortranOrder) {
 }
 
 TEST(Npy, WritesTheBytesNumpyWrites) {
-  const Scratch scratch;
+  const TestFolder scratch;
   const Tensor tensor = make_tensor({2, 3}, formula(1, 6));
   write_npy(scratch / "x.npy", tensor);
   EXPECT_EQ(read_file(scratch / "x.npy"), read_file(fixture("c_order.npy")));
 }
 
 TEST(Npy, WritesBFloat16AsFloat32) {
-  const Scratch scratch;
+  const TestFolder scratch;
   write_npy(scratch / "x.npy", convert(make_tensor({3}, formula(3, 3)), DType::kBF16));
   expect_tensor(open_checkpoint(scratch / "x.npy").tensors, "arr_0", DType::kF32, {3},
                 formula(3, 3));
@@ -76,7 +76,7 @@ TEST(Npz, ReadsDeflatedArrays) {
 }
 
 TEST(Npz, WritesWhatIsReadBack) {
-  const Scratch scratch;
+  const TestFolder scratch;
   TensorMap tensors = open_checkpoint(fixture("plain.npz")).tensors;
   tensors["bf16"] = convert(make_tensor({3}, formula(3, 3)), DType::kBF16);
   write_npz(scratch / "x.npz", tensors);

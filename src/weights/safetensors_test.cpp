@@ -30,20 +30,20 @@ TEST(Safetensors, ReadsEveryTypeWithoutCopying) {
 }
 
 TEST(Safetensors, WritesTheBytesOfTheReferenceWriter) {
-  const Scratch scratch;
+  const TestFolder scratch;
   const Checkpoint checkpoint = open_checkpoint(fixture("plain.safetensors"));
   write_safetensors(scratch / "x.safetensors", checkpoint.tensors, checkpoint.metadata);
   EXPECT_EQ(read_file(scratch / "x.safetensors"), read_file(fixture("plain.safetensors")));
 }
 
 TEST(Safetensors, WritesNoTensorsAtAll) {
-  const Scratch scratch;
+  const TestFolder scratch;
   write_safetensors(scratch / "x.safetensors", {});
   EXPECT_TRUE(open_checkpoint(scratch / "x.safetensors").tensors.empty());
 }
 
 TEST(Safetensors, RefusesNamesThatAreNotUtf8) {
-  const Scratch scratch;
+  const TestFolder scratch;
   const TensorMap tensors{{"\xff", make_tensor({}, formula(1, 1))}};
   expect_contains(error_of([&] { write_safetensors(scratch / "x", tensors); }), "UTF-8");
   EXPECT_FALSE(std::filesystem::exists(scratch / "x"));

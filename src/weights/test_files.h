@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -11,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_folder.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::weights {
@@ -72,28 +72,6 @@ inline void expect_plain(const TensorMap& tensors, bool with_bf16 = true) {
   expect_tensor(tensors, "scalar", DType::kF32, {}, formula(11, 1));
   expect_tensor(tensors, "empty", DType::kF32, {0, 4}, {});
 }
-
-/// A folder for what a test writes; removed at its end.
-class Scratch {
- public:
-  Scratch() : path_(std::filesystem::temp_directory_path()) {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    path_ /= std::string("clipnext_") + info->test_suite_name() + "_" + info->name() + "_" +
-             std::to_string(getpid());
-    std::filesystem::create_directories(path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Reads a checkpoint from bytes in memory.
 inline Checkpoint read_bytes(std::string_view bytes) {

@@ -113,7 +113,7 @@ TEST(TorchLegacy, ReadsViewsByTheirStrides) {
 }
 
 TEST(TorchWriter, WritesWhatIsReadBack) {
-  const Scratch scratch;
+  const TestFolder scratch;
   const Checkpoint checkpoint = open_checkpoint(fixture("plain.pt"));
   write_torch_zip(scratch / "x.pt", checkpoint.tensors);
   const Checkpoint again = open_checkpoint(scratch / "x.pt");
@@ -123,7 +123,7 @@ TEST(TorchWriter, WritesWhatIsReadBack) {
 }
 
 TEST(TorchWriter, AlignsStoragesAndSharesTiedOnes) {
-  const Scratch scratch;
+  const TestFolder scratch;
   write_torch_zip(scratch / "x.pt", open_checkpoint(fixture("strided.pt")).tensors);
   const Checkpoint again = open_checkpoint(scratch / "x.pt");
   EXPECT_EQ(again.tensors.at("tied").data.data(), again.tensors.at("shared").data.data());
@@ -133,7 +133,7 @@ TEST(TorchWriter, AlignsStoragesAndSharesTiedOnes) {
 }
 
 TEST(TorchWriter, LeavesTheOldFileWhenItFails) {
-  const Scratch scratch;
+  const TestFolder scratch;
   write_file(scratch / "x.pt", "old");
   const std::string long_name(70000, 'a');
   const TensorMap tensors{{long_name, make_tensor({}, formula(1, 1))}};

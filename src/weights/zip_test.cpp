@@ -9,7 +9,7 @@ Source source_of(const std::string& bytes) {
   return {std::as_bytes(std::span(bytes.data(), bytes.size())), nullptr, "test.zip"};
 }
 
-std::string write_two(const Scratch& scratch, bool zip64) {
+std::string write_two(const TestFolder& scratch, bool zip64) {
   FileWriter file(scratch / "x.zip");
   ZipWriter zip(file, zip64);
   zip.add("folder/first", "abc", as_bytes("defg"));
@@ -20,7 +20,7 @@ std::string write_two(const Scratch& scratch, bool zip64) {
 }
 
 TEST(Zip, WritesWhatIsReadBackAlsoAsZip64) {
-  const Scratch scratch;
+  const TestFolder scratch;
   for (const bool zip64 : {false, true}) {
     const std::string bytes = write_two(scratch, zip64);
     EXPECT_EQ(bytes.find("PK\6\6") != std::string::npos, zip64);
@@ -36,7 +36,7 @@ TEST(Zip, WritesWhatIsReadBackAlsoAsZip64) {
 }
 
 TEST(Zip, FindsItsEndBehindAComment) {
-  const Scratch scratch;
+  const TestFolder scratch;
   std::string bytes = write_two(scratch, false);
   bytes[bytes.size() - 2] = 9;
   bytes += "PK\5\6 hello";
@@ -45,7 +45,7 @@ TEST(Zip, FindsItsEndBehindAComment) {
 }
 
 TEST(Zip, NoticesDamage) {
-  const Scratch scratch;
+  const TestFolder scratch;
   std::string bytes = write_two(scratch, false);
   bytes[64] = 'x';
   const Source source = source_of(bytes);
@@ -57,7 +57,7 @@ TEST(Zip, NoticesDamage) {
 
 TEST(Zip, RefusesRecordsThatShareBytes) {
   // A directory whose entries all name the first record.
-  const Scratch scratch;
+  const TestFolder scratch;
   std::string body(1000, 'a');
   FileWriter file(scratch / "x.zip");
   ZipWriter zip(file);

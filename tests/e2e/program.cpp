@@ -18,12 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path make_folder() {
-  std::string name = (fs::temp_directory_path() / "clipnext-e2e-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-  return name;
-}
-
 void redirect(const fs::path& file, int flags, int descriptor) {
   const int fd = open(file.c_str(), flags, 0600);
   if (fd < 0 || dup2(fd, descriptor) < 0) _exit(126);
@@ -53,10 +47,10 @@ Json Outcome::json() const {
 }
 
 Outcome run(const Run& options) {
-  const fs::path io = make_folder();
+  const TestFolder io;
   std::ofstream(io / "in", std::ios::binary) << options.input;
   const pid_t child = fork();
-  if (child == 0) become(options, io);
+  if (child == 0) become(options, io.path());
   if (options.interrupt_after_ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(*options.interrupt_after_ms));
     kill(child, SIGINT);
@@ -68,7 +62,6 @@ Outcome run(const Run& options) {
       .out = read_file(io / "out"),
       .err = read_file(io / "err"),
   };
-  fs::remove_all(io);
   return outcome;
 }
 
@@ -83,13 +76,6 @@ void expect_error(const Outcome& outcome, int status, const std::string& part) {
   EXPECT_TRUE(at == 0 || outcome.err[at - 1] == '\n') << outcome.err;
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
   EXPECT_NE(line.find(part), std::string::npos) << line;
-}
-
-Program::Program() : folder_(make_folder()) {}
-
-Program::~Program() {
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
 }
 
 std::string Program::write(const std::string& name, const std::string& content) const {

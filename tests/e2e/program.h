@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/test_folder.h"
 
 namespace clipnext::e2e {
 
@@ -42,15 +43,11 @@ void expect_error(const Outcome& outcome, int status, const std::string& part);
 /// A test with an empty folder that goes away with it.
 class Program : public testing::Test {
  protected:
-  Program();
-  ~Program() override;
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string write(const std::string& name, const std::string& content) const;
 
-  std::filesystem::path folder_;
+  const TestFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 /// A file of the source tree.
