@@ -49,9 +49,12 @@ image::DecodeLimits decode_limits(const image::PreprocessConfig& config, bool fa
 }
 
 image::Image load_image(const ImageSource& source, const image::DecodeLimits& limits) {
-  if (source.bytes == nullptr) return image::decode_file(source.name, limits);
-  const auto* data = reinterpret_cast<const uint8_t*>(source.bytes->data());
-  return image::decode({data, source.bytes->size()}, source.name, limits);
+  if (source.bytes == nullptr && !source.range) return image::decode_file(source.name, limits);
+  const auto bytes = source.bytes != nullptr
+                         ? source.bytes
+                         : std::make_shared<const std::string>(read_bytes(source));
+  return image::decode({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()},
+                       source.name, limits);
 }
 
 image::Image preprocess(const image::Image& source, const image::PreprocessConfig& config,

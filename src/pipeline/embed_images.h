@@ -12,15 +12,9 @@
 #include "image/decode.h"
 #include "model/embedder.h"
 #include "pipeline/embedded.h"
+#include "pipeline/image_source.h"
 
 namespace clipnext::pipeline {
-
-/// Where one picture comes from: the file `name`, or bytes already in memory (standard input, a
-/// member of an archive) that `name` stands for in messages.
-struct ImageSource {
-  std::string name;
-  std::shared_ptr<const std::string> bytes;
-};
 
 /// What decoding for `config` may cost: with fast_decode large JPEGs are decoded at a part of their
 /// size, of which at least twice what the model sees is left.
