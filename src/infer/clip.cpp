@@ -31,6 +31,13 @@ Clip::Clip(const model::ClipConfig& config, Params params, ThreadPool& pool,
   model::visit(params, config, [&](const Weight& weight, const model::ParamInfo&) {
     type_ = std::max(type_, weight.type);
   });
+  const auto list_in = [](WeightList& list) {
+    return [&list](const Weight& weight, const model::ParamInfo& info) {
+      list.emplace_back(info.name + weights::format_shape(info.shape), weight);
+    };
+  };
+  model::visit_image(params, config, list_in(image_weights_));
+  model::visit_text(params, config, list_in(text_weights_));
   image_ = make_image_tower(config, params);
   text_ = std::make_unique<TextTower>(config, std::move(params.text));
 }
@@ -64,9 +71,27 @@ void Clip::finish(float* out, int64_t n, bool normalize) const {
   if (normalize) engine_.kernels.l2_normalize(out, n, config_.embed_dim);
 }
 
-std::string Clip::text_identity() {
+std::string Clip::image_identity() {
+  const int64_t height = config_.image_height;
+  const int64_t width = config_.image_width;
+  std::vector<uint8_t> probe(static_cast<size_t>(height * width * 3));
+  for (size_t i = 0; i < probe.size(); ++i) probe[i] = static_cast<uint8_t>(i * i % 251 + i % 5);
+  std::vector<float> features(static_cast<size_t>(config_.embed_dim));
+  embed_images({.pixels = probe.data(), .n = 1, .h = height, .w = width}, features.data(), false);
   const std::lock_guard lock(mutex_);
-  return text_->identity(engine_);
+  return identity(engine_, image_weights_, features);
+}
+
+std::string Clip::text_identity() {
+  std::vector<int32_t> probe;
+  for (int64_t i = 0; i < config_.text.context_length; ++i) {
+    probe.push_back(static_cast<int32_t>(i * 7919 % config_.text.vocab_size));
+  }
+  std::vector<float> features(static_cast<size_t>(config_.embed_dim));
+  const std::lock_guard lock(mutex_);
+  rows_ = {probe};
+  text_->embed(engine_, rows_, features.data(), {});
+  return identity(engine_, text_weights_, features);
 }
 
 void Clip::trace_images(const model::PixelBatch& pixels, float* out, const Trace& trace) {

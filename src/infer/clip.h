@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "infer/engine.h"
+#include "infer/identity.h"
 #include "infer/image_tower.h"
 #include "infer/text.h"
 #include "kernels/kernels.h"
@@ -38,6 +39,7 @@ class Clip final : public model::Embedder {
   float logit_bias() const override { return logit_bias_; }
   void embed_images(const model::PixelBatch& pixels, float* out, bool normalize = true) override;
   void embed_texts(const model::TokenRows& tokens, float* out, bool normalize = true) override;
+  std::string image_identity() override;
   std::string text_identity() override;
   /// The narrowest type that any of its products is computed in.
   ComputeType type() const { return type_; }
@@ -56,6 +58,7 @@ class Clip final : public model::Embedder {
   model::ClipConfig config_;
   std::mutex mutex_;
   Engine engine_;
+  WeightList image_weights_, text_weights_;
   std::unique_ptr<ImageTower> image_;
   std::unique_ptr<TextTower> text_;
   float logit_scale_ = 1.0f;

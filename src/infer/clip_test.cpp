@@ -152,5 +152,29 @@ TEST(Clip, AllocatesNothingOnceWarm) {
   }
 }
 
+TEST(Clip, ImageIdentityIsThatOfWeightsAndArithmetic) {
+  for (const char* name : {"tiny_convnext", "tiny_vit", "tiny_rn"}) {
+    const model::ClipConfig config = testing::tiny_config(name);
+    ThreadPool pool(1);
+    auto tensors = testing::synthetic_weights(config, pool);
+    const std::string identity = Clip(config, tensors, pool).image_identity();
+    EXPECT_EQ(identity.size(), 32U);
+    ThreadPool three(3);
+    EXPECT_EQ(Clip(config, tensors, three).image_identity(), identity);
+
+    auto other = config;
+    other.preprocess.mean[1] += 0.1F;
+    EXPECT_NE(Clip(other, tensors, pool).image_identity(), identity);
+    for (auto& [tensor_name, tensor] : tensors) {
+      if (!tensor_name.starts_with("visual.")) continue;
+      auto values = weights::to_f32(tensor);
+      values.back() += 0.25F;
+      tensor = weights::make_tensor(tensor.shape, values);
+      EXPECT_NE(Clip(config, tensors, pool).image_identity(), identity) << tensor_name;
+      break;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace clipnext::infer

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/content_hash.h"
 #include "base/error.h"
 
 namespace clipnext::infer {
@@ -74,24 +73,6 @@ void TextTower::embed(Engine& engine, std::span<const std::span<const int32_t>> 
     }
     begin = end;
   }
-}
-
-std::string TextTower::identity(Engine& engine) {
-  std::vector<int32_t> probe;
-  for (int64_t i = 0; i < config_.context_length; ++i) {
-    probe.push_back(static_cast<int32_t>(i * 7919 % config_.vocab_size));
-  }
-  std::vector<float> features(static_cast<size_t>(embed_dim_));
-  const std::span<const int32_t> row = probe;
-  embed(engine, {&row, 1}, features.data(), {});
-  ContentHash hash = hash_text(engine.kernels.isa);
-  hash = hash_bytes(std::as_bytes(std::span(features)), hash);
-  model::visit(params_, config_, embed_dim_, [&](Weight& weight, const model::ParamInfo& info) {
-    const std::string what = info.name + weights::format_shape(info.shape);
-    hash = hash_text(what + compute_type_name(weight.type), hash);
-    hash = hash_bytes(engine.pool, weight.contents(), hash);
-  });
-  return hash.hex();
 }
 
 /// x [width] = token embedding + position.

@@ -21,10 +21,6 @@ class TextTower {
   void embed(Engine& engine, std::span<const std::span<const int32_t>> rows, float* out,
              const Trace& trace);
 
-  /// What model::Embedder::text_identity says: a hash of the packed weights, and of the features of
-  /// one text, which change with any change of the arithmetic.
-  std::string identity(Engine& engine);
-
  private:
   void check(std::span<const std::span<const int32_t>> rows) const;
   const float* embed_group(Engine& engine, std::span<const model::TokenTrie::Text> texts,

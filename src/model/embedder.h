@@ -51,9 +51,11 @@ class Embedder {
   /// out [rows, embed_dim] as above. Throws Error if a row is longer than the context or an id is
   /// outside the vocabulary.
   virtual void embed_texts(const TokenRows& tokens, float* out, bool normalize = true) = 0;
-  /// Stands for all that embed_texts' bits depend on besides the tokens: weights, sizes,
+  /// Stands for all that embed_images' bits depend on besides the pixels: weights, sizes,
   /// arithmetic. Two embedders that say the same give the same vectors. Empty where that is not
   /// known.
+  virtual std::string image_identity() { return {}; }
+  /// The same for embed_texts and its tokens.
   virtual std::string text_identity() { return {}; }
 };
 

@@ -65,38 +65,56 @@ image::Image preprocess(const image::Image& source, const image::PreprocessConfi
   return image::preprocess(source, config);
 }
 
-Embedded embed_images(model::Embedder& embedder, const ThreadPool& pool,
-                      std::span<const ImageSource> sources, const ImageOptions& options,
-                      const BatchDone& batch_done) {
+void for_each_embedded(model::Embedder& embedder, const ThreadPool& pool,
+                       std::span<const ImageSource> sources, const ImageOptions& options,
+                       const std::function<void(const EmbeddedBatch&)>& sink) {
   const image::PreprocessConfig& config = embedder.config().preprocess;
   const int64_t height = config.height;
   const int64_t width = config.width;
   const auto dim = static_cast<size_t>(embedder.config().embed_dim);
 
-  Embedded result;
-  result.vectors.reserve(sources.size() * dim);
+  std::vector<float> vectors;
   DecodeAhead pictures(sources, config, options,
                        batch_size(config, std::ssize(sources), pool.size()), pool.size());
   while (DecodeAhead::Batch* batch = pictures.next()) {
     throw_if_interrupted();
+    EmbeddedBatch embedded{.first = batch->first, .size = batch->reasons.size()};
     for (size_t i = 0; i < batch->reasons.size(); ++i) {
-      const auto index = static_cast<int64_t>(batch->first + i);
-      if (!batch->reasons[i]) {
-        result.good.push_back(index);
-        continue;
-      }
+      if (!batch->reasons[i]) continue;
       if (options.on_bad == OnBad::kFail) throw Error(*batch->reasons[i]);
-      result.bad.push_back({.index = index, .reason = *batch->reasons[i]});
+      embedded.bad.push_back(
+          {.index = static_cast<int64_t>(batch->first + i), .reason = *batch->reasons[i]});
     }
     const int64_t n = compact(*batch, static_cast<size_t>(height * width * 3));
+    vectors.resize(static_cast<size_t>(n) * dim);
     if (n > 0) {
-      const size_t at = result.vectors.size();
-      result.vectors.resize(at + static_cast<size_t>(n) * dim);
       embedder.embed_images({.pixels = batch->pixels.data(), .n = n, .h = height, .w = width},
-                            result.vectors.data() + at);
+                            vectors.data());
     }
-    if (batch_done) batch_done(std::ssize(batch->reasons));
+    embedded.vectors = vectors;
+    sink(embedded);
   }
+}
+
+Embedded embed_images(model::Embedder& embedder, const ThreadPool& pool,
+                      std::span<const ImageSource> sources, const ImageOptions& options,
+                      const BatchDone& batch_done) {
+  Embedded result;
+  result.vectors.reserve(sources.size() * static_cast<size_t>(embedder.config().embed_dim));
+  for_each_embedded(embedder, pool, sources, options, [&](const EmbeddedBatch& batch) {
+    result.vectors.insert(result.vectors.end(), batch.vectors.begin(), batch.vectors.end());
+    auto bad = batch.bad.begin();
+    for (size_t i = batch.first; i < batch.first + batch.size; ++i) {
+      const auto index = static_cast<int64_t>(i);
+      if (bad != batch.bad.end() && bad->index == index) {
+        ++bad;
+      } else {
+        result.good.push_back(index);
+      }
+    }
+    result.bad.insert(result.bad.end(), batch.bad.begin(), batch.bad.end());
+    if (batch_done) batch_done(static_cast<int64_t>(batch.size));
+  });
   return result;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,19 @@ struct ImageOptions {
   OnBad on_bad = OnBad::kFail;
   bool fast_decode = false;  // not exact; decode_limits
 };
+
+/// The pictures first .. first + size - 1 of a list, embedded.
+struct EmbeddedBatch {
+  size_t first = 0;
+  size_t size = 0;
+  std::span<const float> vectors = {};  // [size - bad.size(), dim], of the good ones in order
+  std::vector<BadItem> bad = {};        // ascending
+};
+
+/// Embeds every picture, in order, and hands each batch to `sink`; the rest is as in embed_images.
+void for_each_embedded(model::Embedder& embedder, const ThreadPool& pool,
+                       std::span<const ImageSource> sources, const ImageOptions& options,
+                       const std::function<void(const EmbeddedBatch&)>& sink);
 
 /// Embeds every picture, in order, decoding with as many threads as the pool has beside the
 /// embedder. The vector of a picture does not depend on the others nor on the pool. Throws
