@@ -18,18 +18,20 @@ void make_unit(std::span<float> vector) {
   for (float& v : vector) v = static_cast<float>(v * inverse);
 }
 
-// texts [labels * templates, dim], labels outer, to one unit vector for each label.
-std::vector<float> average_templates(std::span<const float> texts, size_t labels, size_t templates,
-                                     size_t dim) {
-  std::vector<float> vectors(labels * dim);
-  for (size_t label = 0; label < labels; ++label) {
+// The vectors of all prompts, class by class (`counts` of each), to one unit vector a class.
+std::vector<float> average_prompts(std::span<const float> texts, std::span<const size_t> counts,
+                                   size_t dim) {
+  std::vector<float> vectors(counts.size() * dim);
+  const float* text = texts.data();
+  for (size_t label = 0; label < counts.size(); ++label) {
     const std::span<float> mean(vectors.data() + label * dim, dim);
     for (size_t j = 0; j < dim; ++j) {
       double sum = 0;
-      for (size_t t = 0; t < templates; ++t) sum += texts[(label * templates + t) * dim + j];
-      mean[j] = static_cast<float>(sum / static_cast<double>(templates));
+      for (size_t t = 0; t < counts[label]; ++t) sum += text[t * dim + j];
+      mean[j] = static_cast<float>(sum / static_cast<double>(counts[label]));
     }
     make_unit(mean);
+    text += counts[label] * dim;
   }
   return vectors;
 }
@@ -45,39 +47,40 @@ double text_flop(const model::TextConfig& text, const model::TokenRows& rows) {
 
 // Of all that the class vectors follow from. What the labels and templates are called is not among
 // it, only their tokens.
-ContentHash class_key(const std::string& identity, const model::TokenRows& rows, size_t labels) {
+ContentHash class_key(const std::string& identity, const model::TokenRows& rows,
+                      std::span<const size_t> counts) {
   std::vector<int32_t> ids;
   for (int64_t i = 0; i < rows.size(); ++i) {
     const auto row = rows.row(i);
     ids.push_back(-static_cast<int32_t>(row.size()));  // no id is negative
     ids.insert(ids.end(), row.begin(), row.end());
   }
-  ContentHash key = hash_text("clipnext class vectors 1 of " + std::to_string(labels));
+  ContentHash key = hash_text("clipnext class vectors 2");
+  key = hash_bytes(std::as_bytes(counts), key);
   key = hash_text(identity, key);
   return hash_bytes(std::as_bytes(std::span(ids)), key);
 }
 
 std::vector<float> class_vectors(model::Embedder& embedder, const model::TokenRows& rows,
-                                 size_t labels, const pipeline::BatchDone& done) {
-  return average_templates(pipeline::embed_rows(embedder, rows, done), labels,
-                           static_cast<size_t>(rows.size()) / labels,
-                           static_cast<size_t>(embedder.config().embed_dim));
+                                 std::span<const size_t> counts, const pipeline::BatchDone& done) {
+  return average_prompts(pipeline::embed_rows(embedder, rows, done), counts,
+                         static_cast<size_t>(embedder.config().embed_dim));
 }
 
 std::vector<float> cached_vectors(model::Embedder& embedder, const model::TokenRows& rows,
-                                  size_t labels, const pipeline::BatchDone& done,
+                                  std::span<const size_t> counts, const pipeline::BatchDone& done,
                                   const ClassCache& cache) {
   std::string identity;
   if (cache.wants(text_flop(embedder.config().text, rows))) identity = embedder.text_identity();
-  if (identity.empty()) return class_vectors(embedder, rows, labels, done);
-  const ContentHash key = class_key(identity, rows, labels);
-  const auto count = static_cast<int64_t>(labels);
+  if (identity.empty()) return class_vectors(embedder, rows, counts, done);
+  const ContentHash key = class_key(identity, rows, counts);
+  const auto count = std::ssize(counts);
   const int64_t dim = embedder.config().embed_dim;
   if (auto found = cache.find(key, count, dim)) {
     if (done) done(rows.size());
     return *std::move(found);
   }
-  std::vector<float> vectors = class_vectors(embedder, rows, labels, done);
+  std::vector<float> vectors = class_vectors(embedder, rows, counts, done);
   cache.keep(key, vectors, count, dim);
   return vectors;
 }
@@ -115,20 +118,44 @@ std::vector<std::string> fill_templates(std::span<const std::string> labels,
   return prompts;
 }
 
+ClassPrompts class_prompts(const datasets::Dataset& set) {
+  ClassPrompts prompts;
+  const auto& by_class = set.prompts.by_class;
+  if (by_class.empty()) {
+    prompts.texts = fill_templates(set.classes, set.prompts.templates);
+    prompts.counts.assign(set.classes.size(), set.prompts.templates.size());
+    return prompts;
+  }
+  for (const std::string& name : set.classes) {
+    const auto own = std::ranges::find(by_class, name, [](const auto& p) { return p.first; });
+    require(own != by_class.end() && !own->second.empty(), "class \"", name, "\" has no prompts");
+    prompts.texts.insert(prompts.texts.end(), own->second.begin(), own->second.end());
+    prompts.counts.push_back(own->second.size());
+  }
+  return prompts;
+}
+
 Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
-                           std::vector<std::string> labels, std::span<const std::string> templates,
+                           std::vector<std::string> labels, const ClassPrompts& prompts,
                            const pipeline::BatchDone& done, const ClassCache& cache) {
   const model::TokenRows rows =
-      pipeline::tokenize_texts(tokenizer, embedder.config().text.context_length,
-                               fill_templates(labels, templates))
+      pipeline::tokenize_texts(tokenizer, embedder.config().text.context_length, prompts.texts)
           .rows;
   Classifier classifier;
   classifier.dim = embedder.config().embed_dim;
   classifier.scale = embedder.logit_scale();
   classifier.bias = embedder.logit_bias();
-  classifier.vectors = cached_vectors(embedder, rows, labels.size(), done, cache);
+  classifier.vectors = cached_vectors(embedder, rows, prompts.counts, done, cache);
   classifier.labels = std::move(labels);
   return classifier;
+}
+
+Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
+                           std::vector<std::string> labels, std::span<const std::string> templates,
+                           const pipeline::BatchDone& done, const ClassCache& cache) {
+  const ClassPrompts prompts{.texts = fill_templates(labels, templates),
+                             .counts = std::vector<size_t>(labels.size(), templates.size())};
+  return make_classifier(embedder, tokenizer, std::move(labels), prompts, done, cache);
 }
 
 std::vector<Prediction> Classifier::predict(std::span<const float> image, int64_t k) const {

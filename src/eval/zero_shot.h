@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "datasets/dataset.h"
 #include "eval/class_cache.h"
 #include "model/embedder.h"
 #include "pipeline/embed_images.h"
@@ -25,6 +26,16 @@ std::string fill_template(std::string_view text, std::string_view label);
 /// there are none of either.
 std::vector<std::string> fill_templates(std::span<const std::string> labels,
                                         std::span<const std::string> templates);
+
+/// Prompts, class by class.
+struct ClassPrompts {
+  std::vector<std::string> texts;
+  std::vector<size_t> counts;  // of each class
+};
+
+/// The prompts of a data set: its templates filled, or those it has for each class by name (classes
+/// of one name share them). Throws Error that names a class without any.
+ClassPrompts class_prompts(const datasets::Dataset& set);
 
 struct Prediction {
   int64_t label = 0;       // index into Classifier::labels
@@ -45,9 +56,13 @@ struct Classifier {
   std::vector<Prediction> predict(std::span<const float> image, int64_t k) const;
 };
 
-/// A label's vector is the mean of the unit vectors of its filled templates, made unit length
-/// again. Labels and templates may not be empty. `done` hears of the texts embedded. The vectors
-/// are taken from `cache` if it has them, bit for bit the same, and left there if not.
+/// A label's vector is the mean of the unit vectors of its prompts, made unit length again. Every
+/// label has at least one. `done` hears of the texts embedded. The vectors are taken from `cache`
+/// if it has them, bit for bit the same, and left there if not.
+Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
+                           std::vector<std::string> labels, const ClassPrompts& prompts,
+                           const pipeline::BatchDone& done = {}, const ClassCache& cache = {});
+/// The same with every template filled with every label.
 Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tokenizer,
                            std::vector<std::string> labels, std::span<const std::string> templates,
                            const pipeline::BatchDone& done = {}, const ClassCache& cache = {});

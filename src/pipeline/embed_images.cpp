@@ -89,7 +89,7 @@ void for_each_embedded(model::Embedder& embedder, const ThreadPool& pool,
     vectors.resize(static_cast<size_t>(n) * dim);
     if (n > 0) {
       embedder.embed_images({.pixels = batch->pixels.data(), .n = n, .h = height, .w = width},
-                            vectors.data());
+                            vectors.data(), options.normalize);
     }
     embedded.vectors = vectors;
     sink(embedded);

@@ -37,6 +37,7 @@ struct ImageOptions {
   ConvertOrder convert = ConvertOrder::kLast;
   OnBad on_bad = OnBad::kFail;
   bool fast_decode = false;  // not exact; decode_limits
+  bool normalize = true;     // unit vectors
 };
 
 /// The pictures first .. first + size - 1 of a list, embedded.

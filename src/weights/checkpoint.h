@@ -19,6 +19,7 @@ std::string_view format_name(Format format);
 
 /// What a file held: its tensors by name as they stand in it, less the wrapping (`state_dict`
 /// entry, `module.` / `_orig_mod.` prefixes; spec: checkpoint layouts), and what was known besides.
+/// A tensor that stands alone (.npy, torch.save(tensor)) is "arr_0".
 struct Checkpoint {
   Format format = Format::kSafetensors;
   TensorMap tensors;
@@ -45,6 +46,8 @@ void write_ordered_safetensors(const std::filesystem::path& path, TensorList ten
                                const std::map<std::string, std::string>& metadata, size_t alignment,
                                const std::function<void()>& written = {});
 void write_torch_zip(const std::filesystem::path& path, const TensorMap& tensors);
+/// torch.save(tensor): no name, no dict.
+void write_torch_tensor(const std::filesystem::path& path, const Tensor& tensor);
 void write_npz(const std::filesystem::path& path, const TensorMap& tensors);
 void write_npy(const std::filesystem::path& path, const Tensor& tensor);
 

@@ -130,6 +130,10 @@ std::string some_keys(const PickleValue& dict) {
 void read_state_dict(const Pickle& pickle, TorchTensors& tensors, const std::string& name,
                      Checkpoint& checkpoint) {
   const PickleValue& root = pickle.root;
+  if (TorchTensors::is_tensor(root)) {
+    checkpoint.tensors["arr_0"] = tensors.read(root, name);
+    return;
+  }
   require(root.is(Kind::kDict), name, ": holds a Python object that is not a dict of tensors");
   const PickleValue* state = find_key(root, "state_dict");
   if ((state == nullptr || !state->is(Kind::kDict)) && !holds_tensors(root)) {

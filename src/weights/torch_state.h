@@ -6,9 +6,10 @@
 
 namespace clipnext::weights {
 
-/// From a dict: its `state_dict` entry, or that named `model` if no tensor stands beside it, or the
-/// dict itself; numbers and short texts become metadata, everything else (an optimizer's state) is
-/// left alone. Throws Error that names the file if there is no tensor, or one cannot be read.
+/// From a tensor: itself, as "arr_0". From a dict: its `state_dict` entry, or that named `model` if
+/// no tensor stands beside it, or the dict itself; numbers and short texts become metadata,
+/// everything else (an optimizer's state) is left alone. Throws Error that names the file if there
+/// is no tensor, or one cannot be read.
 void read_state_dict(const Pickle& pickle, TorchTensors& tensors, const std::string& name,
                      Checkpoint& checkpoint);
 

@@ -87,10 +87,38 @@ void put_tensor(PickleWriter& pickle, const Tensor& tensor, const std::string& k
 
 }  // namespace
 
+namespace {
+
+using Storages = std::vector<std::pair<std::string, std::span<const std::byte>>>;
+
+void write_archive(const std::filesystem::path& path, std::string_view pickle,
+                   const Storages& storages) {
+  FileWriter file(path);
+  ZipWriter zip(file);
+  zip.add("archive/data.pkl", pickle);
+  zip.add("archive/.format_version", "1");
+  zip.add("archive/.storage_alignment", "64");
+  zip.add("archive/byteorder", "little");
+  for (const auto& [key, bytes] : storages) zip.add("archive/data/" + key, "", bytes);
+  zip.add("archive/version", "3\n");
+  zip.finish();
+  file.commit();
+}
+
+}  // namespace
+
+void write_torch_tensor(const std::filesystem::path& path, const Tensor& tensor) {
+  PickleWriter pickle;
+  pickle.raw("\x80\x02");
+  put_tensor(pickle, tensor, "0");
+  pickle.raw(".");
+  write_archive(path, pickle.bytes(), {{"0", tensor.data}});
+}
+
 void write_torch_zip(const std::filesystem::path& path, const TensorMap& tensors) {
   // Tensors of the same bytes (tied weights) share a storage, as they would in PyTorch.
   std::map<std::tuple<const std::byte*, size_t, DType>, std::string> keys;
-  std::vector<std::pair<std::string, std::span<const std::byte>>> storages;
+  Storages storages;
   PickleWriter pickle;
   pickle.raw("\x80\x02");
   pickle.empty_ordered_dict();
@@ -107,17 +135,7 @@ void write_torch_zip(const std::filesystem::path& path, const TensorMap& tensors
     put_tensor(pickle, tensor, key);
   }
   pickle.raw("u.");
-
-  FileWriter file(path);
-  ZipWriter zip(file);
-  zip.add("archive/data.pkl", pickle.bytes());
-  zip.add("archive/.format_version", "1");
-  zip.add("archive/.storage_alignment", "64");
-  zip.add("archive/byteorder", "little");
-  for (const auto& [key, bytes] : storages) zip.add("archive/data/" + key, "", bytes);
-  zip.add("archive/version", "3\n");
-  zip.finish();
-  file.commit();
+  write_archive(path, pickle.bytes(), storages);
 }
 
 }  // namespace clipnext::weights

@@ -132,6 +132,15 @@ TEST(TorchWriter, AlignsStoragesAndSharesTiedOnes) {
   }
 }
 
+TEST(TorchWriter, WritesATensorThatStandsAlone) {
+  const TestFolder scratch;
+  write_torch_tensor(scratch / "x.pt", make_tensor({2, 3}, formula(1, 6)));
+  const Checkpoint again = open_checkpoint(scratch / "x.pt");
+  EXPECT_EQ(again.format, Format::kTorchZip);
+  EXPECT_EQ(again.tensors.size(), 1U);
+  expect_tensor(again.tensors, "arr_0", DType::kF32, {2, 3}, formula(1, 6));
+}
+
 TEST(TorchWriter, LeavesTheOldFileWhenItFails) {
   const TestFolder scratch;
   write_file(scratch / "x.pt", "old");
