@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "eval/imagenet.h"
+#include "datasets/names.h"
 #include "eval/zero_shot.h"
 #include "infer/clip.h"
 #include "model/source.h"
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   infer::Clip clip(config, model::synthetic_weights(config, pool), pool);
 
   const auto prompts =
-      eval::fill_templates(eval::imagenet_class_names(), eval::imagenet_templates());
+      eval::fill_templates(datasets::class_names("imagenet1k"), datasets::templates("imagenet1k"));
   const double tokenize_start = now();
   const auto tokens =
       pipeline::tokenize_texts(text::Tokenizer(), config.text.context_length, prompts);

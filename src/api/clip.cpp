@@ -118,8 +118,8 @@ std::vector<float> Clip::embed_texts(std::span<const std::string> texts) const {
 
 std::vector<Guess> Clip::classify(const Image& image, const std::vector<std::string>& labels,
                                   const std::string& sentence) const {
-  const eval::Classifier classifier =
-      eval::make_classifier(*state_->clip, state_->tokenizer, labels, {&sentence, 1});
+  const eval::Classifier classifier = eval::make_classifier(
+      *state_->clip, state_->tokenizer, labels, eval::name_fields({&sentence, 1}));
   const std::vector<float> vector = embed_image(image);
   std::vector<Guess> guesses;
   for (const eval::Prediction& p :

@@ -16,4 +16,7 @@ using OrderedJson = nlohmann::ordered_json;
 /// with the same name the last counts; with `unique_members` they are an Error.
 Json parse_json(std::string_view text, const std::string& source, bool unique_members = false);
 
+/// The same with members in the text's order.
+OrderedJson parse_ordered_json(std::string_view text, const std::string& source);
+
 }  // namespace clipnext

@@ -65,7 +65,8 @@ Measured read_measured(const model::Model& model, const text::Tokenizer& tokeniz
   if (templates.empty()) templates.emplace_back("a photo of a {}");
   m.set.labels = m.images.labels;
   m.set.classes =
-      tokenize(tokenizer, model.config, eval::fill_templates(m.images.class_names, templates));
+      tokenize(tokenizer, model.config,
+               eval::fill_templates(m.images.class_names, eval::name_fields(templates)));
   m.set.templates = static_cast<int64_t>(templates.size());
   return m;
 }

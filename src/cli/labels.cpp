@@ -6,7 +6,7 @@
 #include "base/progress.h"
 #include "base/text_lines.h"
 #include "cli/common.h"
-#include "eval/imagenet.h"
+#include "datasets/names.h"
 
 namespace clipnext::cli {
 namespace {
@@ -54,10 +54,7 @@ std::vector<std::string> read_labels(const LabelOptions& options) {
     require(!labels.empty(), options.labels_file, ": no labels in this file");
     return labels;
   }
-  if (options.labels == kImagenet) {
-    const auto names = eval::imagenet_class_names();
-    return {names.begin(), names.end()};
-  }
+  if (options.labels == kImagenet) return datasets::class_names("imagenet1k");
   if (options.labels.starts_with('@') && options.labels.find(',') == std::string::npos) {
     throw CLI::ValidationError(
         "--labels", "'" + options.labels + "' is no set of labels; there is " + kImagenet);
@@ -76,13 +73,13 @@ std::vector<std::string> read_templates(const LabelOptions& options) {
   std::vector<std::string> templates;
   for (const std::string& text : options.templates) {
     if (text == kImagenet) {
-      const auto all = eval::imagenet_templates();
+      const auto all = datasets::templates("imagenet1k");
       templates.insert(templates.end(), all.begin(), all.end());
       continue;
     }
     templates.push_back(text);
     try {
-      eval::fill_template(text, "");
+      eval::fill_template(eval::name_field(text), "");
     } catch (const Error& error) {
       throw CLI::ValidationError("--template", error.what());
     }
@@ -102,8 +99,8 @@ eval::Classifier make_classifier(model::Embedder& embedder, const text::Tokenize
                                  const eval::ClassCache& cache) {
   Progress progress("texts", static_cast<int64_t>(labels.size() * templates.size()), "texts");
   return eval::make_classifier(
-      embedder, tokenizer, std::move(labels), templates, [&](int64_t n) { progress.add(n); },
-      cache);
+      embedder, tokenizer, std::move(labels), eval::name_fields(templates),
+      [&](int64_t n) { progress.add(n); }, cache);
 }
 
 eval::ClassCache class_cache(const LabelOptions& options) {

@@ -50,7 +50,7 @@ class FakeEmbedder final : public model::Embedder {
 /// Whether the classifier was computed; its vectors are the same in any case.
 bool computes(const ClassCache& cache, const std::string& identity = "fake",
               std::vector<std::string> labels = {"cat", "dog"},
-              const std::vector<std::string>& templates = {"{}", "a {}"}) {
+              const std::vector<std::string>& templates = {"{c}", "a {c}"}) {
   const text::Tokenizer tokenizer;
   FakeEmbedder plain("");
   FakeEmbedder embedder(identity);
@@ -78,8 +78,8 @@ TEST(ClassCache, IsKeyedByAllThatMatters) {
   EXPECT_TRUE(computes(cache));
   EXPECT_TRUE(computes(cache, "other weights"));
   EXPECT_TRUE(computes(cache, "fake", {"dog", "cat"}));
-  EXPECT_TRUE(computes(cache, "fake", {"cat", "a cat", "dog", "a dog"}, {"{}"}));  // same prompts
-  EXPECT_TRUE(computes(cache, "fake", {"cat", "dog"}, {"a {}", "{}"}));
+  EXPECT_TRUE(computes(cache, "fake", {"cat", "a cat", "dog", "a dog"}, {"{c}"}));  // same prompts
+  EXPECT_TRUE(computes(cache, "fake", {"cat", "dog"}, {"a {c}", "{c}"}));
   EXPECT_FALSE(computes(cache, "fake", {" Cat", "DOG"}));  // same tokens
 }
 

@@ -89,21 +89,45 @@ std::vector<float> cached_vectors(model::Embedder& embedder, const model::TokenR
 
 std::string fill_template(std::string_view text, std::string_view label) {
   std::string filled;
-  bool found = false;
   size_t i = 0;
   while (i < text.size()) {
     const std::string_view rest = text.substr(i);
-    const size_t mark = rest.starts_with("{}") ? 2 : rest.starts_with("{c}") ? 3 : 0;
-    if (mark == 0) {
+    if (rest.starts_with("{{") || rest.starts_with("}}")) {
+      filled += text[i];
+      i += 2;
+    } else if (rest.starts_with("{c}")) {
+      filled += label;
+      i += 3;
+    } else {
+      require(text[i] != '{' && text[i] != '}', "template \"", text,
+              "\": in braces only {c} may stand, where the label goes; a brace itself is written "
+              "{{ or }}");
       filled += text[i++];
-      continue;
     }
-    filled += label;
-    found = true;
-    i += mark;
+  }
+  return filled;
+}
+
+std::string name_field(std::string_view text) {
+  std::string named;
+  bool found = false;
+  for (size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    const bool escape = rest.starts_with("{{") || rest.starts_with("}}");
+    const bool empty = rest.starts_with("{}");
+    found = found || empty || (!escape && rest.starts_with("{c}"));
+    named += empty ? "{c}" : rest.substr(0, escape ? 2 : 1);
+    i += escape || empty ? 2 : 1;
   }
   require(found, "template \"", text, "\" has no {} or {c} where the label goes");
-  return filled;
+  return named;
+}
+
+std::vector<std::string> name_fields(std::span<const std::string> templates) {
+  std::vector<std::string> named;
+  named.reserve(templates.size());
+  for (const std::string& text : templates) named.push_back(name_field(text));
+  return named;
 }
 
 std::vector<std::string> fill_templates(std::span<const std::string> labels,

@@ -19,8 +19,14 @@
 
 namespace clipnext::eval {
 
-/// `text` with every `{}` and `{c}` replaced by the label. Throws Error if it holds neither.
+/// Python's text.format(c=label), which data sets' templates are written for: `{c}` is the label,
+/// `{{` and `}}` are braces. Throws Error for anything else in braces.
 std::string fill_template(std::string_view text, std::string_view label);
+
+/// Templates as people type them, for fill_template: `{}` means `{c}`. Throws Error if the label
+/// would stand nowhere.
+std::string name_field(std::string_view text);
+std::vector<std::string> name_fields(std::span<const std::string> templates);
 
 /// Every template filled with every label, labels outer: [labels * templates]. Throws Error if
 /// there are none of either.

@@ -41,17 +41,28 @@ class FakeEmbedder final : public model::Embedder {
   model::ClipConfig config_;
 };
 
-TEST(FillTemplate, ReplacesBothMarksEverywhere) {
-  EXPECT_EQ(fill_template("a {} or {c}", "cat"), "a cat or cat");
-  EXPECT_EQ(fill_template("{}", "{c}"), "{c}");
-  EXPECT_THROW(fill_template("a photo", "cat"), Error);
-  EXPECT_THROW(fill_template("{d}", "cat"), Error);
+TEST(FillTemplate, IsPythonsFormatWithOneField) {
+  EXPECT_EQ(fill_template("a {c} or {c}", "cat"), "a cat or cat");
+  EXPECT_EQ(fill_template("{c}", "{c}"), "{c}");
+  EXPECT_EQ(fill_template("{c} shapes.", ""), " shapes.");
+  EXPECT_EQ(fill_template("{{c}} {{{c}}} }}{{", "cat"), "{c} {cat} }{");
+  EXPECT_EQ(fill_template("a photo", "cat"), "a photo");
+  for (const char* bad : {"{}", "{d}", "{c", "c}", "{0}", "{c!r}", "{c:>3}", "{ c}", "{", "}"}) {
+    EXPECT_THROW(fill_template(bad, "cat"), Error) << bad;
+  }
+}
+
+TEST(FillTemplate, EmptyBracesAreNamedForPeople) {
+  EXPECT_EQ(name_field("a {} or {c}"), "a {c} or {c}");
+  EXPECT_EQ(name_field("{{}} {}"), "{{}} {c}");
+  EXPECT_THROW(name_field("a photo"), Error);
+  EXPECT_THROW(name_field("{{c}} {{}}"), Error);
 }
 
 TEST(Classifier, IsTheNormalisedMeanOverTemplates) {
   FakeEmbedder embedder;
   const text::Tokenizer tokenizer;
-  const std::vector<std::string> templates = {"{}", "a photo of a {}"};
+  const std::vector<std::string> templates = {"{c}", "a photo of a {c}"};
   const Classifier classifier = make_classifier(embedder, tokenizer, {"cat", "dog"}, templates);
   // 3 tokens (0.3 rad) and 7 tokens (0.7 rad): their mean points to 0.5 rad.
   ASSERT_EQ(classifier.vectors.size(), 4U);
@@ -63,7 +74,7 @@ TEST(Classifier, IsTheNormalisedMeanOverTemplates) {
 TEST(Classifier, NeedsLabelsAndTemplates) {
   FakeEmbedder embedder;
   const text::Tokenizer tokenizer;
-  const std::vector<std::string> one = {"{}"};
+  const std::vector<std::string> one = {"{c}"};
   EXPECT_THROW(make_classifier(embedder, tokenizer, {}, one), Error);
   EXPECT_THROW(make_classifier(embedder, tokenizer, {"cat"}, {}), Error);
 }

@@ -1,9 +1,6 @@
-#include "eval/imagenet.h"
-
 #include <gtest/gtest.h>
 
-#include <set>
-
+#include "datasets/names.h"
 #include "eval/zero_shot.h"
 #include "model/token_trie.h"
 #include "pipeline/embed_texts.h"
@@ -11,20 +8,9 @@
 namespace clipnext::eval {
 namespace {
 
-TEST(ImageNet, HasTheNamesAndTemplatesOfTheReference) {
-  const auto names = imagenet_class_names();
-  ASSERT_EQ(names.size(), 1000U);
-  EXPECT_EQ(names[0], "tench");
-  EXPECT_EQ(names[999], "toilet paper");
-  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 998U);
-  const auto templates = imagenet_templates();
-  ASSERT_EQ(templates.size(), 80U);
-  EXPECT_EQ(templates[0], "a bad photo of a {}.");
-  EXPECT_EQ(templates[79], "a tattoo of the {}.");
-}
-
 TEST(ImageNet, ItsPromptsShareMostOfTheirBeginnings) {
-  const auto prompts = fill_templates(imagenet_class_names(), imagenet_templates());
+  const auto prompts =
+      fill_templates(datasets::class_names("imagenet1k"), datasets::templates("imagenet1k"));
   ASSERT_EQ(prompts.size(), 80000U);
   const auto tokens = pipeline::tokenize_texts(text::Tokenizer(), 77, prompts);
   std::vector<std::span<const int32_t>> rows;
