@@ -14,6 +14,12 @@ class Interrupted : public Error {
   Interrupted() : Error("interrupted") {}
 };
 
+/// Everything ran, but a figure that was to be reached was not; the command line exits with 3.
+class ExpectationMissed : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Streams its arguments into the message of an Error and throws it.
 template <class... Args>
 [[noreturn]] void fail(const Args&... args) {

@@ -16,6 +16,7 @@ void add_models(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_eval(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_version(CLI::App& app);
 

@@ -18,12 +18,12 @@
 namespace clipnext::cli {
 namespace {
 
-enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kInterrupted = 130 };
+enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kMissed = 3, kInterrupted = 130 };
 
 constexpr std::array kCommands = {
     add_classify, add_embed,   add_similarity, add_tokenize, add_preprocess,
     add_inspect,  add_convert, add_models,     add_profile,  add_verify,
-    add_bench,    add_demo,    add_version,
+    add_bench,    add_eval,    add_demo,       add_version,
 };
 
 int complain(const std::string& message, ExitStatus status) {
@@ -79,6 +79,8 @@ int main(int argc, char** argv) {
     return cli::run(argc, argv);
   } catch (const Interrupted& error) {
     return cli::complain(error.what(), cli::kInterrupted);
+  } catch (const ExpectationMissed& error) {
+    return cli::complain(error.what(), cli::kMissed);
   } catch (const std::bad_alloc&) {
     return cli::complain("out of memory", cli::kFailed);
   } catch (const std::exception& error) {
