@@ -11,7 +11,7 @@
 #include "base/progress.h"
 #include "cli/common.h"
 #include "data/folder.h"
-#include "eval/zero_shot.h"
+#include "datasets/wds.h"
 
 namespace clipnext::cli {
 namespace {
@@ -23,18 +23,18 @@ bool has_class_names(const fs::path& folder) {
   return fs::is_regular_file(folder / "classnames.txt", ignored);
 }
 
-eval::LabelledImages read_class_folders(const fs::path& folder) {
+datasets::Dataset read_class_folders(const fs::path& folder) {
   require(fs::is_directory(folder), folder.string(), ": is no folder of classes");
-  eval::LabelledImages set;
+  datasets::Dataset set;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && !name.starts_with('.')) set.class_names.push_back(name);
+    if (entry.is_directory() && !name.starts_with('.')) set.classes.push_back(name);
   }
-  require(set.class_names.size() > 1, folder.string(), ": has ", set.class_names.size(),
+  require(set.classes.size() > 1, folder.string(), ": has ", set.classes.size(),
           " sub-folders; --calibrate-classes wants one for each class");
-  std::sort(set.class_names.begin(), set.class_names.end(), natural_less);
-  for (size_t i = 0; i < set.class_names.size(); ++i) {
-    for (const fs::path& file : data::list_images(folder / set.class_names[i])) {
+  std::sort(set.classes.begin(), set.classes.end(), natural_less);
+  for (size_t i = 0; i < set.classes.size(); ++i) {
+    for (const fs::path& file : data::list_images(folder / set.classes[i])) {
       set.images.push_back({.name = file.string(), .bytes = nullptr});
       set.labels.push_back(static_cast<int64_t>(i));
     }
@@ -42,23 +42,28 @@ eval::LabelledImages read_class_folders(const fs::path& folder) {
   return set;
 }
 
-eval::LabelledImages read_set(const std::vector<std::string>& paths, bool classes) {
+datasets::Dataset read_set(const std::vector<std::string>& paths, bool classes) {
   if (classes) {
     require(paths.size() == 1, "--calibrate-classes takes one folder, ", paths.size(),
             " are given");
     return read_class_folders(paths[0]);
   }
-  if (is_labelled_set(paths)) return eval::read_labelled_images(paths[0]);
+  if (is_labelled_set(paths)) {
+    datasets::Dataset set = datasets::read_wds_folder(paths[0]);
+    require(set.kind == datasets::Kind::kClassification, paths[0],
+            ": its pictures have more than one label each; give them as plain pictures");
+    return set;
+  }
   for (const std::string& path : paths) {
     require(!has_class_names(path), path, ": is a folder of labelled shards; give it alone");
   }
-  eval::LabelledImages set;
+  datasets::Dataset set;
   set.images = read_image_sources(paths);
   return set;
 }
 
 /// `most` of the set, evenly spread, so that a set sorted by class gives some of each.
-void thin_out(eval::LabelledImages& set, int64_t most) {
+void thin_out(datasets::Dataset& set, int64_t most) {
   const size_t count = set.images.size();
   const auto kept = static_cast<size_t>(most);
   if (most == 0 || kept >= count) return;
@@ -80,7 +85,7 @@ bool is_labelled_set(const std::vector<std::string>& paths) {
 CalibrationImages read_calibration_images(const std::vector<std::string>& paths, bool classes,
                                           int64_t most, const image::PreprocessConfig& config,
                                           ThreadPool& pool) {
-  eval::LabelledImages set = read_set(paths, classes);
+  datasets::Dataset set = read_set(paths, classes);
   thin_out(set, most);
   CalibrationImages images;
   images.count = static_cast<int64_t>(set.images.size());
@@ -100,8 +105,8 @@ CalibrationImages read_calibration_images(const std::vector<std::string>& paths,
     progress.add();
   });
   images.labels = std::move(set.labels);
-  images.class_names = std::move(set.class_names);
-  images.templates = std::move(set.templates);
+  images.class_names = std::move(set.classes);
+  images.templates = std::move(set.prompts.templates);
   return images;
 }
 

@@ -14,6 +14,7 @@
 #include "cli/labels.h"
 #include "cli/thumbnail.h"
 #include "data/folder.h"
+#include "datasets/wds.h"
 #include "eval/zero_shot.h"
 
 namespace clipnext::cli {
@@ -87,8 +88,8 @@ std::vector<Picture> name_pictures(LoadedModel& m, const eval::Classifier& class
   return pictures;
 }
 
-SetResult measure(LoadedModel& m, const eval::Classifier& classifier,
-                  const eval::LabelledImages& set, const std::string& name, Report& report) {
+SetResult measure(LoadedModel& m, const eval::Classifier& classifier, const datasets::Dataset& set,
+                  const std::string& name, Report& report) {
   Progress progress(name, static_cast<int64_t>(set.images.size()), "images");
   const auto begin = std::chrono::steady_clock::now();
   const eval::Accuracy accuracy =
@@ -96,16 +97,15 @@ SetResult measure(LoadedModel& m, const eval::Classifier& classifier,
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   report.seconds += elapsed.count();
   report.images += accuracy.images;
-  return {
-      .name = name, .classes = static_cast<int64_t>(set.class_names.size()), .accuracy = accuracy};
+  return {.name = name, .classes = static_cast<int64_t>(set.classes.size()), .accuracy = accuracy};
 }
 
 Report evaluate(LoadedModel& m, const fs::path& folder) {
   Report report;
   for (const fs::path& path : find_sets(folder)) {
-    const eval::LabelledImages set = eval::read_labelled_images(path);
+    const datasets::Dataset set = datasets::read_wds_folder(path);
     eval::Classifier classifier =
-        make_classifier(*m.clip, m.tokenizer, set.class_names, set.templates);
+        make_classifier(*m.clip, m.tokenizer, set.classes, set.prompts.templates);
     if (report.sets.empty()) {
       report.pictures = name_pictures(m, classifier, folder / "pictures");
       report.classifier = classifier;

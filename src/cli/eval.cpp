@@ -26,8 +26,7 @@ namespace fs = std::filesystem;
 class EvalCommand {
  public:
   explicit EvalCommand(const EvalOptions& options)
-      : o_(options),
-        models_(options.model_cache_dir, options.precision, options.common.threads) {}
+      : o_(options), models_(options.model_cache_dir, options.precision, options.common.threads) {}
 
   void run_all() {
     for (const eval::Run& run : runs_) run_or_complain(run);
@@ -45,9 +44,9 @@ class EvalCommand {
     }
     const std::string& one = !o_.task.save_clf.empty() ? o_.task.save_clf : o_.task.logits_out;
     if (!one.empty() && runs_.size() > 1) {
-      throw CLI::ValidationError(one == o_.task.save_clf ? "--save_clf" : "--logits_out",
-                                 "is one file, but there are " + std::to_string(runs_.size()) +
-                                     " runs");
+      throw CLI::ValidationError(
+          one == o_.task.save_clf ? "--save_clf" : "--logits_out",
+          "is one file, but there are " + std::to_string(runs_.size()) + " runs");
     }
   }
 
@@ -82,14 +81,14 @@ class EvalCommand {
         if (skips(run, task)) return;
       }
     }
-    eval::Evaluation evaluation = eval::evaluate(
-        run, task,
-        {.test = test ? &*test : nullptr,
-         .train = train ? &*train : nullptr,
-         .val = val ? &*val : nullptr},
-        {.embedder = model != nullptr ? model->clip.get() : nullptr,
-         .tokenizer = model != nullptr ? &model->tokenizer : nullptr},
-        pool_of(model), o_.task);
+    eval::Evaluation evaluation =
+        eval::evaluate(run, task,
+                       {.test = test ? &*test : nullptr,
+                        .train = train ? &*train : nullptr,
+                        .val = val ? &*val : nullptr},
+                       {.embedder = model != nullptr ? model->clip.get() : nullptr,
+                        .tokenizer = model != nullptr ? &model->tokenizer : nullptr},
+                       pool_of(model), o_.task);
     finish(run, task, test ? &*test : nullptr, model, std::move(evaluation));
   }
 

@@ -43,7 +43,8 @@ ModelOptions model_options(const std::string& model, const std::string& pretrain
     options.pretrained = file_of_tag(model, pretrained, cache_dir);
     require(!options.pretrained.empty(), "the weights of ", model, ",", pretrained,
             " are not here: give --pretrained a checkpoint file (or a folder as --model), or "
-            "--model_cache_dir a folder with ", pretrained, ".safetensors in it");
+            "--model_cache_dir a folder with ",
+            pretrained, ".safetensors in it");
   }
   return options;
 }

@@ -9,9 +9,9 @@
 
 namespace clipnext::cli {
 
-/// What open_model takes for a pair (model, pretrained): a checkpoint file as it is; a tag's file in
-/// `cache_dir`; for a model that brings its own weights (a folder, a checkpoint, `demo`) a tag is
-/// only a label. Throws Error that says how to get the weights of a tag that is not there.
+/// What open_model takes for a pair (model, pretrained): a checkpoint file as it is; a tag's file
+/// in `cache_dir`; for a model that brings its own weights (a folder, a checkpoint, `demo`) a tag
+/// is only a label. Throws Error that says how to get the weights of a tag that is not there.
 ModelOptions model_options(const std::string& model, const std::string& pretrained,
                            const std::string& cache_dir, const std::string& dtype);
 

@@ -80,8 +80,9 @@ void add_how(CLI::App& c, EvalOptions& o) {
   c.add_flag("--fast-decode", o.task.fast_decode,
              "decode large JPEGs at a part of their size: faster, not the exact pixels")
       ->group(group);
-  c.add_option("--batch_size", o.task.batch_size, "of the linear probe's training; nothing else "
-                                                  "depends on it")
+  c.add_option("--batch_size", o.task.batch_size,
+               "of the linear probe's training; nothing else "
+               "depends on it")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str()
       ->group(group);
@@ -157,8 +158,9 @@ void add_files(CLI::App& c, EvalOptions& o) {
       ->group(group);
   c.add_flag("--skip_existing", o.skip_existing, "leave out runs that have a whole result file")
       ->group(group);
-  c.add_flag("--resume,!--no_resume", [&o](int64_t on) { o.no_resume = on < 0; },
-             "go on inside a data set where a killed run stopped (on by default)")
+  c.add_flag(
+       "--resume,!--no_resume", [&o](int64_t on) { o.no_resume = on < 0; },
+       "go on inside a data set where a killed run stopped (on by default)")
       ->group(group);
   c.add_flag("--cache_features", o.task.cache_features,
              "keep pictures' and captions' vectors in --feature_root for further runs")
@@ -177,8 +179,7 @@ void add_files(CLI::App& c, EvalOptions& o) {
   c.add_option("--logits_out", o.task.logits_out,
                "JSON lines: the five best classes of each picture, for `eval report`")
       ->group(group);
-  c.add_flag("--confidence", o.task.confidence,
-             "95 % intervals (Wilson) in OUTPUT.details")
+  c.add_flag("--confidence", o.task.confidence, "95 % intervals (Wilson) in OUTPUT.details")
       ->group(group);
   c.add_option("--wds_cache_dir", o.wds_cache_dir,
                "where shards are downloaded and archives unpacked to; default: clipnext's cache")

@@ -1,4 +1,4 @@
-// Tar archives of samples (webdataset shards), read member by member through libarchive.
+// Tar archives of samples (webdataset shards), through libarchive.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "data/file_range.h"
 
 namespace clipnext::data {
+
+class Archive;
+
+constexpr int64_t kMaxMemberBytes = int64_t{1} << 28;
 
 struct TarMember {
   std::string name;  // as stored, e.g. "train/s0000001.png"; never used as a path
@@ -17,10 +24,10 @@ struct TarMember {
 
 /// The regular files of a tar (plain, gzip or zstd), in order. Links, devices and folders are
 /// passed over. Throws Error naming the archive if it is truncated or damaged, or if a member is
-/// larger than max_member_bytes.
+/// larger than max_member_bytes or sparse.
 class TarReader {
  public:
-  explicit TarReader(std::filesystem::path path, int64_t max_member_bytes = int64_t{1} << 28);
+  explicit TarReader(std::filesystem::path path, int64_t max_member_bytes = kMaxMemberBytes);
   ~TarReader();
   TarReader(const TarReader&) = delete;
   TarReader& operator=(const TarReader&) = delete;
@@ -29,33 +36,39 @@ class TarReader {
   std::optional<TarMember> next();
 
  private:
-  struct Archive;
-
-  std::filesystem::path path_;
-  int64_t max_member_bytes_;
   std::unique_ptr<Archive> archive_;
 };
+
+/// What a member holds: its place in the tar, or its bytes where the tar is compressed or they are
+/// few.
+struct TarPart {
+  std::optional<FileRange> range;
+  std::shared_ptr<const std::string> bytes;
+};
+
+/// Throws Error as read_range.
+std::string read_part(const TarPart& part);
+
+struct IndexedMember {
+  std::string name;
+  TarPart part;
+};
+
+/// The files that TarReader gives, without reading what can be read later: members of up to
+/// `inline_bytes` are held at once, and all of a compressed tar. Throws Error as TarReader.
+std::vector<IndexedMember> index_tar(const std::filesystem::path& path, int64_t inline_bytes = 1024,
+                                     int64_t max_member_bytes = kMaxMemberBytes);
 
 /// One webdataset sample: consecutive members that share the name up to the first dot of its last
 /// component; parts by what follows that dot, in lower case ("png", "cls", "txt").
 struct Sample {
   std::string key;
-  std::map<std::string, std::string> parts;
+  std::map<std::string, TarPart> parts;
 };
 
-/// Groups the members of a tar into samples, in order.
-class SampleReader {
- public:
-  explicit SampleReader(const std::filesystem::path& path) : tar_(path), path_(path) {}
-
-  /// The next sample, nothing at the end. Throws Error as TarReader, and if a sample holds two
-  /// parts of one kind.
-  std::optional<Sample> next();
-
- private:
-  TarReader tar_;
-  std::filesystem::path path_;
-  std::optional<TarMember> ahead_;
-};
+/// The samples of a tar, in order. As webdataset does, members whose last component has no dot or
+/// begins with one, and those in or named like __this__, are passed over. Throws Error as
+/// TarReader, and if a sample holds two parts of one kind.
+std::vector<Sample> index_samples(const std::filesystem::path& path);
 
 }  // namespace clipnext::data

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <vector>
@@ -122,32 +123,119 @@ TEST_F(Tar, DamagedArchivesAreReadOrRefused) {
     std::string damaged = whole;
     damaged[random() % damaged.size()] ^= static_cast<char>(1U << (random() % 8));
     std::ofstream(path_, std::ios::binary) << damaged;
-    try {
-      read();
-    } catch (const Error&) {
-      continue;  // refused: as good as read
-    }
+    const auto read_or_refuse = [](const auto& parse) {
+      try {
+        parse();
+      } catch (const Error&) {  // refused: as good as read
+      }
+    };
+    read_or_refuse([&] { read(); });
+    read_or_refuse([&] {
+      for (const IndexedMember& member : index_tar(path_, 0)) read_part(member.part);
+    });
+  }
+}
+
+TEST_F(Tar, EndingBetweenMembersWithoutItsEmptyBlocksIsAnError) {
+  write({{"a", "one"}, {"b", std::string(5000, 'x')}, {"c/", ""}});
+  const std::string whole = read_file(path_);
+  for (const size_t size : {512U * 2, 512U * 13, 512U * 14}) {
+    write_file(path_, whole.substr(0, size));
+    EXPECT_THROW(read(), Error) << size;
+    EXPECT_THROW(index_tar(path_), Error) << size;
+  }
+  write_file(path_, whole.substr(0, 512 * 15));  // one of the two is enough
+  EXPECT_EQ(read().size(), 2U);
+}
+
+// Names and contents of an index, and which of them lie in the file.
+std::vector<std::string> list(const std::vector<IndexedMember>& members) {
+  std::vector<std::string> lines;
+  for (const IndexedMember& member : members) {
+    lines.push_back(member.name + (member.part.range ? " in the file: " : " held: ") +
+                    read_part(member.part).substr(0, 3));
+  }
+  return lines;
+}
+
+TEST_F(Tar, IndexSaysWhereMembersLie) {
+  write({{"b/", ""}, {"b/1.txt", "one"}, {"a.png", std::string(200'000, 'x')}, {"empty", ""}});
+  EXPECT_EQ(
+      list(index_tar(path_)),
+      (std::vector<std::string>{"b/1.txt held: one", "a.png in the file: xxx", "empty held: "}));
+  EXPECT_EQ(list(index_tar(path_, 0)),
+            (std::vector<std::string>{"b/1.txt in the file: one", "a.png in the file: xxx",
+                                      "empty held: "}));
+  EXPECT_EQ(read_part(index_tar(path_)[1].part), std::string(200'000, 'x'));
+  EXPECT_THROW(index_tar(path_, 1024, 199'999), Error);
+}
+
+TEST_F(Tar, IndexHoldsWhatIsCompressed) {
+  write({{"a.png", std::string(5000, 'x')}}, true);
+  EXPECT_EQ(list(index_tar(path_)), (std::vector<std::string>{"a.png held: xxx"}));
+  const std::string whole = read_file(path_);
+  write_file(path_, whole.substr(0, whole.size() - 9));
+  EXPECT_THROW(index_tar(path_), Error);
+}
+
+TEST_F(Tar, IndexReadsConcatenatedArchives) {
+  write({{"a", std::string(2000, 'a')}});
+  const std::string first = read_file(path_);
+  write({{"b", std::string(3000, 'b')}});
+  write_file(path_, first + read_file(path_));
+  EXPECT_EQ(list(index_tar(path_)),
+            (std::vector<std::string>{"a in the file: aaa", "b in the file: bbb"}));
+}
+
+TEST_F(Tar, IndexSeesThatMembersAreCutShort) {
+  write({{"a", std::string(50'000, 'x')}, {"b", std::string(50'000, 'x')}});
+  const std::string whole = read_file(path_);
+  for (const size_t size : {100U, 600U, 20'000U, 50'176U, 50'688U, 50'900U, 80'000U, 100'900U}) {
+    write_file(path_, whole.substr(0, size));
+    EXPECT_THROW(index_tar(path_), Error) << size;
+  }
+}
+
+// Names beyond 100 bytes, by both ways of writing them; links; a hole.
+TEST_F(Tar, IndexUnderstandsWhatGnuTarWrites) {
+  const std::string name = std::string(150, 'n') + ".png";
+  const std::string in = "cd '" + temporary_.path().string() + "' && ";
+  write_file(temporary_ / name, std::string(3000, 'x'));
+  fs::create_hard_link(temporary_ / name, temporary_ / "y.png");
+  fs::create_symlink(name, temporary_ / "z.png");
+  for (const char* format : {"gnu", "pax"}) {
+    ASSERT_EQ(
+        std::system((in + "tar --format=" + format + " -cf a.tar n*.png y.png z.png").c_str()), 0);
+    EXPECT_EQ(list(index_tar(path_)), (std::vector<std::string>{name + " in the file: xxx"}));
+    ASSERT_EQ(std::system((in + "truncate -s 1M hole && echo x >> hole && tar --sparse --format=" +
+                           format + " -cf a.tar hole n*.png")
+                              .c_str()),
+              0);
+    EXPECT_THROW(index_tar(path_), Error) << format;
   }
 }
 
 TEST_F(Tar, SamplesAreMembersThatShareAKey) {
-  write({{"s1.png", "p1"}, {"s1.cls", "1"}, {"d.x/s2.seg.PNG", "p2"}, {"d.x/s2.cls", "2"}});
-  SampleReader reader(path_);
-  auto sample = reader.next();
-  ASSERT_TRUE(sample);
-  EXPECT_EQ(sample->key, "s1");
-  EXPECT_EQ(sample->parts, (std::map<std::string, std::string>{{"png", "p1"}, {"cls", "1"}}));
-  sample = reader.next();
-  ASSERT_TRUE(sample);
-  EXPECT_EQ(sample->key, "d.x/s2");
-  EXPECT_EQ(sample->parts.at("seg.png"), "p2");
-  EXPECT_FALSE(reader.next());
+  write({{"README", "no sample"},
+         {"s1.png", std::string(5000, 'p')},
+         {"._s1.png", "no sample"},
+         {"s1.cls", "1"},
+         {"__meta__/a.txt", "no sample"},
+         {"d.x/s2.seg.PNG", "p2"},
+         {"d.x/s2.cls", "2"}});
+  const std::vector<Sample> samples = index_samples(path_);
+  ASSERT_EQ(samples.size(), 2U);
+  EXPECT_EQ(samples[0].key, "s1");
+  ASSERT_EQ(samples[0].parts.size(), 2U);
+  EXPECT_TRUE(samples[0].parts.at("png").range);
+  EXPECT_EQ(*samples[0].parts.at("cls").bytes, "1");
+  EXPECT_EQ(samples[1].key, "d.x/s2");
+  EXPECT_EQ(read_part(samples[1].parts.at("seg.png")), "p2");
 }
 
 TEST_F(Tar, SampleWithAPartTwiceIsAnError) {
   write({{"s1.png", "p1"}, {"s1.PNG", "p2"}});
-  SampleReader reader(path_);
-  EXPECT_THROW(reader.next(), Error);
+  EXPECT_THROW(index_samples(path_), Error);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,6 +51,8 @@ struct Request {
   std::string custom_classname_file;
   std::string custom_template_file;
   std::filesystem::path cache;  // where archives are unpacked and shards downloaded to
+  /// Hears of a file that is being downloaded: bytes so far, and of all (0 if that is not known).
+  std::function<void(const std::string& file, int64_t done, int64_t total)> progress;
 };
 
 /// Finds, reads and checks a data set. Throws Error that names the file or folder that is wrong or

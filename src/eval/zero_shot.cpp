@@ -209,7 +209,9 @@ std::vector<Prediction> Classifier::predict(std::span<const float> image, int64_
 }
 
 Accuracy measure(model::Embedder& embedder, ThreadPool& pool, const Classifier& classifier,
-                 const LabelledImages& set, const pipeline::BatchDone& done) {
+                 const datasets::Dataset& set, const pipeline::BatchDone& done) {
+  require(set.kind == datasets::Kind::kClassification && set.labels.size() == set.images.size(),
+          "accuracy needs one label for each picture, and this set has none");
   const pipeline::Embedded embedded = pipeline::embed_images(
       embedder, pool, set.images, {.convert = pipeline::ConvertOrder::kFirst}, done);
   const auto dim = static_cast<size_t>(classifier.dim);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,27 +72,16 @@ Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tok
                            std::vector<std::string> labels, std::span<const std::string> templates,
                            const pipeline::BatchDone& done = {}, const ClassCache& cache = {});
 
-/// A labelled set of pictures in CLIP_benchmark's webdataset layout.
-struct LabelledImages {
-  std::vector<std::string> class_names;
-  std::vector<std::string> templates;
-  std::vector<pipeline::ImageSource> images;
-  std::vector<int64_t> labels;  // of each image, an index into class_names
-};
-
-/// Reads classnames.txt, zeroshot_classification_templates.txt and test/N.tar (test/nshards.txt of
-/// them) of a folder. Throws Error naming the file that is wrong.
-LabelledImages read_labelled_images(const std::filesystem::path& folder);
-
 struct Accuracy {
   int64_t images = 0;
   int64_t top1 = 0;  // images whose label was the first guess
   int64_t top5 = 0;  // ... among the first five
 };
 
-/// Names every picture (converted to RGB before the transform, as the reference's data sets do) and
-/// counts the right answers. Throws Error on a picture that cannot be read.
+/// Names every picture of a classification set (converted to RGB before the transform, as the
+/// reference's data sets do) and counts the right answers. Throws Error on a picture that cannot be
+/// read, and on a set of another kind.
 Accuracy measure(model::Embedder& embedder, ThreadPool& pool, const Classifier& classifier,
-                 const LabelledImages& set, const pipeline::BatchDone& done = {});
+                 const datasets::Dataset& set, const pipeline::BatchDone& done = {});
 
 }  // namespace clipnext::eval

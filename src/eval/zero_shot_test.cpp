@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "datasets/wds.h"
 #include "pipeline/embed_texts.h"
 
 namespace clipnext::eval {
@@ -114,31 +115,16 @@ TEST(Classifier, SoftmaxSurvivesLargeScales) {
   EXPECT_EQ(classifier.predict(image, 1)[0].probability, 1.0);
 }
 
-TEST(LabelledImages, ReadsTheExampleSet) {
-  const LabelledImages set =
-      read_labelled_images(std::string(CLIPNEXT_SOURCE_DIR) + "/examples/emoji/unseen");
-  EXPECT_EQ(set.class_names.size(), 162U);
-  EXPECT_EQ(set.templates,
-            (std::vector<std::string>{"{c}", "an emoji of {c}", "a drawing of {c}"}));
-  ASSERT_EQ(set.images.size(), 109U);
-  EXPECT_EQ(set.labels.size(), 109U);
-  const image::Image first = pipeline::load_image(set.images[0]);
-  EXPECT_EQ(first.width, 64);
-  EXPECT_EQ(set.class_names[static_cast<size_t>(set.labels[0])], "AB button (blood type)");
-}
-
-TEST(LabelledImages, MissingFolderIsAnError) { EXPECT_THROW(read_labelled_images("none"), Error); }
-
 TEST(Accuracy, CountsRanks) {
   FakeEmbedder embedder;
   ThreadPool pool(2);
-  const LabelledImages set =
-      read_labelled_images(std::string(CLIPNEXT_SOURCE_DIR) + "/examples/emoji/unseen");
+  const datasets::Dataset set =
+      datasets::read_wds_folder(std::string(CLIPNEXT_SOURCE_DIR) + "/examples/emoji/unseen");
   // One label that every picture is nearest to: right for exactly the pictures of that class.
   Classifier classifier;
   classifier.dim = 2;
-  classifier.labels = set.class_names;
-  for (size_t i = 0; i < set.class_names.size(); ++i) {
+  classifier.labels = set.classes;
+  for (size_t i = 0; i < set.classes.size(); ++i) {
     const bool chosen = static_cast<int64_t>(i) == set.labels[3];
     classifier.vectors.insert(classifier.vectors.end(), {chosen ? 1.0f : -1.0f, 0.0f});
   }
@@ -148,6 +134,9 @@ TEST(Accuracy, CountsRanks) {
   EXPECT_EQ(accuracy.images, 109);
   EXPECT_EQ(accuracy.top1, expected);
   EXPECT_GE(accuracy.top5, accuracy.top1);
+  datasets::Dataset unlabelled = set;
+  unlabelled.kind = datasets::Kind::kRetrieval;
+  EXPECT_THROW(measure(embedder, pool, classifier, unlabelled), Error);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "datasets/wds.h"
 #include "eval/zero_shot.h"
 #include "infer/clip.h"
 #include "model/bind.h"
@@ -29,7 +30,7 @@ class Labelled {
   /// Every `step`th picture.
   explicit Labelled(const std::string& name, size_t step = 1) {
     const image::PreprocessConfig& config = model_.config.preprocess;
-    eval::LabelledImages set = eval::read_labelled_images(
+    const datasets::Dataset set = datasets::read_wds_folder(
         std::filesystem::path(CLIPNEXT_SOURCE_DIR) / "examples/emoji" / name);
     for (size_t i = 0; i < set.images.size(); i += step) {
       const image::Image seen = pipeline::preprocess(pipeline::load_image(set.images[i]), config,
@@ -42,8 +43,8 @@ class Labelled {
     const auto prompts = infer::calibration_prompts();
     set_.texts = tokenize({prompts.begin(), prompts.end()});
     set_.labels = labels_;
-    set_.classes = tokenize(eval::fill_templates(set.class_names, set.templates));
-    set_.templates = static_cast<int64_t>(set.templates.size());
+    set_.classes = tokenize(eval::fill_templates(set.classes, set.prompts.templates));
+    set_.templates = static_cast<int64_t>(set.prompts.templates.size());
   }
   Labelled(const Labelled&) = delete;
   Labelled& operator=(const Labelled&) = delete;

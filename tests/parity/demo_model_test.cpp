@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "datasets/wds.h"
 #include "eval/zero_shot.h"
 #include "infer/clip.h"
 #include "pipeline/embed_images.h"
@@ -36,7 +37,7 @@ TEST(DemoModel, VectorsAndPredictionsAreOpenClips) {
   const model::Model model = model::open_model("");
   const auto clip = infer::load_clip(model, pool);
   const text::Tokenizer tokenizer;
-  const auto set = eval::read_labelled_images(kSource / "examples/emoji/unseen");
+  const auto set = datasets::read_wds_folder(kSource / "examples/emoji/unseen");
   const auto reference =
       weights::open_checkpoint(kSource / "tests/data/parity/demo_unseen.npz").tensors;
 
@@ -45,14 +46,15 @@ TEST(DemoModel, VectorsAndPredictionsAreOpenClips) {
   EXPECT_LE(max_difference(images.vectors, reference.at("images")), kTolerance);
 
   std::vector<std::string> prompts;
-  for (const std::string& name : set.class_names) {
-    for (const std::string& form : set.templates)
+  for (const std::string& name : set.classes) {
+    for (const std::string& form : set.prompts.templates)
       prompts.push_back(eval::fill_template(form, name));
   }
   const auto texts = pipeline::embed_texts(*clip, tokenizer, prompts);
   EXPECT_LE(max_difference(texts.vectors, reference.at("texts")), kTolerance);
 
-  const auto classifier = eval::make_classifier(*clip, tokenizer, set.class_names, set.templates);
+  const auto classifier =
+      eval::make_classifier(*clip, tokenizer, set.classes, set.prompts.templates);
   const std::vector<float> top1 = weights::to_f32(reference.at("top1"));
   ASSERT_EQ(top1.size(), set.images.size());
   for (size_t i = 0; i < top1.size(); ++i) {
@@ -71,8 +73,9 @@ TEST(DemoModel, NamesAsManyPicturesAsPublished) {
     int64_t images, top1, top5;
   } kSets[] = {{"seen", 978, 210, 403}, {"unseen", 109, 18, 28}};
   for (const auto& expected : kSets) {
-    const auto set = eval::read_labelled_images(kSource / "examples/emoji" / expected.name);
-    const auto classifier = eval::make_classifier(*clip, tokenizer, set.class_names, set.templates);
+    const auto set = datasets::read_wds_folder(kSource / "examples/emoji" / expected.name);
+    const auto classifier =
+        eval::make_classifier(*clip, tokenizer, set.classes, set.prompts.templates);
     const auto accuracy = eval::measure(*clip, pool, classifier, set);
     EXPECT_EQ(accuracy.images, expected.images) << expected.name;
     EXPECT_EQ(accuracy.top1, expected.top1) << expected.name;
