@@ -12,6 +12,7 @@
 
 #include "base/thread_pool.h"
 #include "eval/class_cache.h"
+#include "eval/metrics.h"
 #include "model/embedder.h"
 #include "pipeline/embed_images.h"
 #include "text/tokenizer.h"
@@ -64,14 +65,9 @@ struct LabelledImages {
 /// them) of a folder. Throws Error naming the file that is wrong.
 LabelledImages read_labelled_images(const std::filesystem::path& folder);
 
-struct Accuracy {
-  int64_t images = 0;
-  int64_t top1 = 0;  // images whose label was the first guess
-  int64_t top5 = 0;  // ... among the first five
-};
-
 /// Names every picture (converted to RGB before the transform, as the reference's data sets do) and
-/// counts the right answers. Throws Error on a picture that cannot be read.
+/// counts the right answers. Throws Error on a picture that cannot be read, or a label without a
+/// class.
 Accuracy measure(model::Embedder& embedder, ThreadPool& pool, const Classifier& classifier,
                  const LabelledImages& set, const pipeline::BatchDone& done = {});
 
