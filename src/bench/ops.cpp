@@ -1,11 +1,10 @@
 #include "bench/ops.h"
 
-#include "infer/workspace.h"
+#include "base/workspace.h"
 
 namespace clipnext::bench {
 namespace {
 
-using infer::Buffer;
 using kernels::Kernels;
 
 /// count values in [-1, 1) of no pattern that arithmetic could profit from.

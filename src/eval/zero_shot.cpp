@@ -214,19 +214,14 @@ Accuracy measure(model::Embedder& embedder, ThreadPool& pool, const Classifier& 
           "accuracy needs one label for each picture, and this set has none");
   const pipeline::Embedded embedded = pipeline::embed_images(
       embedder, pool, set.images, {.convert = pipeline::ConvertOrder::kFirst}, done);
-  const auto dim = static_cast<size_t>(classifier.dim);
-  Accuracy accuracy;
-  accuracy.images = static_cast<int64_t>(set.images.size());
-  for (size_t i = 0; i < set.images.size(); ++i) {
-    const std::vector<Prediction> guesses =
-        classifier.predict({embedded.vectors.data() + i * dim, dim}, 5);
-    for (size_t rank = 0; rank < guesses.size(); ++rank) {
-      if (guesses[rank].label != set.labels[i]) continue;
-      accuracy.top1 += rank == 0 ? 1 : 0;
-      ++accuracy.top5;
-    }
+  for (const int64_t label : set.labels) {
+    require(label < static_cast<int64_t>(classifier.labels.size()), "label ", label, " of ",
+            classifier.labels.size(), " classes");
   }
-  return accuracy;
+  return count_right(
+      guess(embedded.vectors, {.weights = classifier.vectors, .bias = {}, .dim = classifier.dim},
+            set.labels, pool),
+      set.labels);
 }
 
 }  // namespace clipnext::eval

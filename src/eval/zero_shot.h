@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "datasets/dataset.h"
 #include "eval/class_cache.h"
+#include "eval/metrics.h"
 #include "model/embedder.h"
 #include "pipeline/embed_images.h"
 #include "text/tokenizer.h"
@@ -72,15 +73,9 @@ Classifier make_classifier(model::Embedder& embedder, const text::Tokenizer& tok
                            std::vector<std::string> labels, std::span<const std::string> templates,
                            const pipeline::BatchDone& done = {}, const ClassCache& cache = {});
 
-struct Accuracy {
-  int64_t images = 0;
-  int64_t top1 = 0;  // images whose label was the first guess
-  int64_t top5 = 0;  // ... among the first five
-};
-
 /// Names every picture of a classification set (converted to RGB before the transform, as the
 /// reference's data sets do) and counts the right answers. Throws Error on a picture that cannot be
-/// read, and on a set of another kind.
+/// read, a label without a class, and a set of another kind.
 Accuracy measure(model::Embedder& embedder, ThreadPool& pool, const Classifier& classifier,
                  const datasets::Dataset& set, const pipeline::BatchDone& done = {});
 

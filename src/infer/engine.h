@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "base/workspace.h"
 #include "infer/pack.h"
 #include "infer/rows.h"
-#include "infer/workspace.h"
 #include "kernels/kernels.h"
 
 namespace clipnext::infer {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/checked.h"
-#include "infer/workspace.h"
+#include "base/workspace.h"
 
 namespace clipnext::infer {
 namespace {

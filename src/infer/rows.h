@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "base/workspace.h"
 #include "infer/compute_type.h"
-#include "infer/workspace.h"
 #include "kernels/kernels.h"
 
 namespace clipnext::infer {

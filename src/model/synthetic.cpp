@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/random.h"
 #include "model/params.h"
 
 namespace clipnext::model {
 namespace {
-
-/// Element i of the stream of `seed` (splitmix64), uniform in [0, 1) on a grid of 2^-24.
-double uniform(uint64_t seed, uint64_t i) {
-  uint64_t x = seed + (i + 1) * 0x9E3779B97F4A7C15u;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  x ^= x >> 31;
-  return static_cast<double>(x >> 40) / 16777216.0;
-}
 
 /// Values lie in [centre - spread, centre + spread).
 struct Range {
@@ -60,7 +52,7 @@ weights::Tensor synthetic_tensor(const std::string& name, const weights::Shape& 
   pool.parallel_for(static_cast<int64_t>((numel + kChunk - 1) / kChunk), [=](int64_t chunk) {
     const size_t begin = static_cast<size_t>(chunk) * kChunk;
     for (size_t i = begin; i < std::min(numel, begin + kChunk); ++i) {
-      values[i] = static_cast<float>(range.centre + range.spread * (2 * uniform(seed, i) - 1));
+      values[i] = static_cast<float>(range.centre + range.spread * (2 * random_unit(seed, i) - 1));
     }
   });
   return tensor;

@@ -1,4 +1,4 @@
-#include "infer/workspace.h"
+#include "base/workspace.h"
 
 #include <sys/mman.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/checked.h"
 
-namespace clipnext::infer {
+namespace clipnext {
 namespace {
 
 constexpr int64_t kAlignment = 64;
@@ -63,4 +63,4 @@ ScratchPool::Lease::~Lease() {
   pool_.free_.push_back(std::move(buffer_));
 }
 
-}  // namespace clipnext::infer
+}  // namespace clipnext

@@ -1,4 +1,4 @@
-// Memory the towers compute in: buffers that grow once and are then reused, so that a steady stream
+// Memory to compute in: buffers that grow once and are then reused, so that a steady stream
 // of pictures allocates nothing.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-namespace clipnext::infer {
+namespace clipnext {
 
 /// Floats on a 64-byte boundary (2 MiB and huge pages when large), not initialised.
 class Buffer {
@@ -52,4 +52,4 @@ class ScratchPool {
   std::vector<Buffer> free_;
 };
 
-}  // namespace clipnext::infer
+}  // namespace clipnext
