@@ -19,9 +19,9 @@ enum class FigureSource : uint8_t {
 
 /// A metric's value to reach.
 struct Figure {
-  std::string dataset;  // without wds/
-  std::string metric;   // as in a result; mean_recall@K is half the sum of both recalls
-  double value = 0;     // a fraction
+  std::string dataset = {};  // without wds/
+  std::string metric = {};   // as in a result; mean_recall@K is half the sum of both recalls
+  double value = 0;          // a fraction
   std::optional<int64_t> samples = {};   // that the metric counts, where known
   std::optional<double> tolerance = {};  // a fraction, where the user set one
   FigureSource source = FigureSource::kCard;
