@@ -19,8 +19,8 @@ enum class Kind : uint8_t { kClassification, kMultilabel, kRetrieval, kCaptionSe
 /// What a class vector is the mean of: `templates`, each with the class's name at {c}; or, where
 /// `by_class` is not empty, finished prompts by class name (CuPL's form), in the file's order.
 struct Prompts {
-  std::vector<std::string> templates;
-  std::vector<std::pair<std::string, std::vector<std::string>>> by_class;
+  std::vector<std::string> templates = {};
+  std::vector<std::pair<std::string, std::vector<std::string>>> by_class = {};
 };
 
 struct Dataset {
