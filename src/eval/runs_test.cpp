@@ -44,7 +44,7 @@ TEST(Runs, AreModelsByDatasetsByLanguages) {
   o.language = {"en", "it"};
   o.model = {"M", "N"};
   o.pretrained = {"p", "q"};
-  const std::vector<Run> runs = expand_runs(o);
+  const std::vector<eval::Run> runs = expand_runs(o);
   ASSERT_EQ(runs.size(), 4U * 20 * 2);
   EXPECT_EQ(runs[0].language, "en");
   EXPECT_EQ(runs[1].language, "it");
@@ -65,7 +65,7 @@ TEST(Runs, ListsComeFromFilesCollectionsAndPairs) {
   RunOptions o;
   o.dataset = {(folder / "sets.txt").string(), "imagenet_robustness"};
   o.pretrained_model = {(folder / "models.txt").string(), "C,three", "openai"};
-  const std::vector<Run> runs = expand_runs(o);
+  const std::vector<eval::Run> runs = expand_runs(o);
   ASSERT_EQ(runs.size(), (2U + 1 + 4) * (2 + 5));
   EXPECT_EQ(runs[1].dataset, "wds/vtab/pets");
   EXPECT_EQ(runs[7].pretrained, "/path/two");
@@ -87,7 +87,7 @@ TEST(Runs, OneSplitIsForAllDatasetsOrOneForEach) {
   o.dataset = {"a", "b"};
   o.train_split = {"x", "y"};
   o.val_proportion = {0.25};
-  const std::vector<Run> runs = expand_runs(o);
+  const std::vector<eval::Run> runs = expand_runs(o);
   EXPECT_EQ(runs[0].train_split, "x");
   EXPECT_EQ(runs[1].train_split, "y");
   EXPECT_EQ(runs[1].val_proportion, 0.25);
@@ -106,14 +106,14 @@ TEST(Runs, NameTheirOutputs) {
   const TestFolder folder;
   const std::string file = (folder / "epoch_3.pt").string();
   write_file(file, "");
-  const Run tag{.model = "M/1",
+  const eval::Run tag{.model = "M/1",
                 .pretrained = "t",
                 .dataset = "wds/vtab/pets",
                 .language = "en",
                 .train_split = "",
                 .val_split = {},
                 .val_proportion = {}};
-  Run path = tag;
+  eval::Run path = tag;
   path.pretrained = file;
   const std::string all =
       "{dataset}|{pretrained}|{pretrained_full_path}|{model}|{language}|{task}|{{}}";
@@ -142,13 +142,13 @@ TEST(Runs, TasksFollowTheDataset) {
 TEST_F(Ranks, EveryRunBelongsToOneRank) {
   RunOptions o;
   o.dataset = {"vtab+"};
-  const std::vector<Run> all = expand_runs(o);
+  const std::vector<eval::Run> all = expand_runs(o);
   for (int64_t size = 1; size <= 8; ++size) {
     std::multiset<std::string> seen;
     for (int64_t rank = 0; rank < size; ++rank) {
       const auto own = runs_of_rank(all, {.local_rank = 0, .rank = rank, .size = size}, 7);
       EXPECT_LE(std::abs(std::ssize(own) * size - std::ssize(all)), size);
-      for (const Run& run : own) seen.insert(run.dataset);
+      for (const eval::Run& run : own) seen.insert(run.dataset);
     }
     EXPECT_EQ(seen.size(), all.size());
     EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 36U);

@@ -31,7 +31,7 @@ std::vector<float> load_class_vectors(std::span<const std::string> files, int64_
     const weights::Tensor& tensor = saved.tensors.begin()->second;
     require(tensor.shape == weights::Shape{dim, classes}, file, ": is ",
             weights::format_shape(tensor.shape), ", this model on this data set needs ",
-            weights::format_shape({dim, classes}));
+            weights::format_shape(weights::Shape{dim, classes}));
     const std::vector<float> values = weights::to_f32(tensor);
     for (size_t i = 0; i < mean.size(); ++i) mean[i] += values[i] / count;
   }
