@@ -70,12 +70,20 @@ TEST_F(FormTest, ImageNetsLabelsAreItsSortedFolders) {
 TEST_F(FormTest, ImageNetsFlatPicturesNeedAListOfIds) {
   put("val/ILSVRC2012_val_00000001.JPEG");
   put("val/ILSVRC2012_val_00000002.JPEG");
-  expect_has(error("imagenet1k"), "imagenet_2012_validation_synset_labels.txt is needed");
+  expect_has(error("imagenet1k"),
+             "imagenet_2012_validation_synset_labels.txt or LOC_val_solution.csv is needed");
   const auto ids = wordnet_ids("imagenet1k");
   put("imagenet_2012_validation_synset_labels.txt", ids[65] + "\n" + ids[970] + "\n");
   const Dataset set = open("imagenet1k");
   EXPECT_EQ(set.labels, (Labels{65, 970}));
   EXPECT_EQ(names(set)[1], "val/ILSVRC2012_val_00000002.JPEG");
+  put("LOC_val_solution.csv",
+      "ImageId,PredictionString\nILSVRC2012_val_00000002," + ids[7] + " 1 2 3 4 \n");
+  EXPECT_EQ(open("imagenet1k").labels.size(), 2U);  // the other list comes first
+  fs::remove(fs::path(request_.root) / "imagenet_2012_validation_synset_labels.txt");
+  const Dataset kaggle = open("imagenet1k");
+  EXPECT_EQ(kaggle.labels, Labels{7});
+  EXPECT_EQ(names(kaggle)[0], "val/ILSVRC2012_val_00000002.JPEG");
   put("imagenet_2012_validation_synset_labels.txt", "n1\n");
   expect_has(error("imagenet1k"), "line 1: \"n1\" is no WordNet id");
 }

@@ -48,13 +48,6 @@ bool has_wordnet_folders(const fs::path& folder) {
   });
 }
 
-// WordNet ids of the validation pictures, in the order of their numbers.
-std::vector<std::string> read_validation_ids(const fs::path& path) {
-  std::vector<std::string> ids = split_items(read_file(path, int64_t{16} << 20));
-  require(!ids.empty(), path.string(), ": no labels in this file");
-  return ids;
-}
-
 int64_t imagenet_label(const std::string& id, const std::string& where) {
   const auto ids = wordnet_ids("imagenet1k");
   const auto found = std::lower_bound(ids.begin(), ids.end(), id);
@@ -63,20 +56,32 @@ int64_t imagenet_label(const std::string& id, const std::string& where) {
   return found - ids.begin();
 }
 
-// Pictures as published, without class folders: ILSVRC2012_val_00000001.JPEG to 00050000.
+// Files that say the class of each validation picture when these lie in one folder: a WordNet id
+// for each number, or Kaggle's table.
+constexpr const char* kIdList = "imagenet_2012_validation_synset_labels.txt";
+constexpr const char* kKaggleTable = "LOC_val_solution.csv";
+constexpr const char* kFirstPicture = "ILSVRC2012_val_00000001.JPEG";
+
+std::string picture_name(size_t number, const std::string& where) {
+  const std::string digits = std::to_string(number);
+  require(digits.size() <= 8, where, ": more labels than ImageNet has pictures");
+  return "ILSVRC2012_val_" + std::string(8 - digits.size(), '0') + digits;
+}
+
 Dataset read_flat_validation(const Request& request, const fs::path& folder,
                              const fs::path& labels) {
   Dataset dataset;
   dataset.classes = class_names("imagenet1k", request.language);
-  const std::vector<std::string> ids = read_validation_ids(labels);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const std::string number = std::to_string(i + 1);
-    require(number.size() <= 8, labels.string(), ": more labels than ImageNet has pictures");
-    const fs::path path =
-        folder / ("ILSVRC2012_val_" + std::string(8 - number.size(), '0') + number + ".JPEG");
-    dataset.labels.push_back(
-        imagenet_label(ids[i], labels.string() + ": line " + std::to_string(i + 1)));
-    dataset.images.push_back({.name = path.string()});
+  const bool table = labels.filename() == kKaggleTable;
+  const std::vector<std::string> lines = split_items(read_file(labels, int64_t{1} << 26));
+  for (size_t i = table ? 1 : 0; i < lines.size(); ++i) {  // a table begins with its columns' names
+    const std::string where = labels.string() + ": line " + std::to_string(i + 1);
+    const size_t comma = lines[i].find(',');
+    require(!table || comma != std::string::npos, where, ": expected PICTURE,CLASS BOX...");
+    const std::string picture = table ? lines[i].substr(0, comma) : picture_name(i + 1, where);
+    const std::string rest = table ? lines[i].substr(comma + 1) : lines[i];
+    dataset.labels.push_back(imagenet_label(rest.substr(0, rest.find(' ')), where));
+    dataset.images.push_back({.name = path_inside(folder, picture + ".JPEG", where).string()});
   }
   return dataset;
 }
@@ -96,20 +101,20 @@ Dataset open_imagenet(const Request& request) {
   const std::string split = request.split == "train" ? "train" : "val";
   Places places(request, split == "val" ? std::vector<std::string>{"ILSVRC2012_img_val.tar"}
                                         : std::vector<std::string>{});
-  const std::string first = "ILSVRC2012_val_00000001.JPEG";
-  const fs::path found = places.find({split, "ILSVRC/Data/CLS-LOC/" + split, first});
-  const fs::path folder = found.filename() == first ? found.parent_path() : found;
+  const fs::path found = places.find({split, "ILSVRC/Data/CLS-LOC/" + split, kFirstPicture});
+  const fs::path folder = found.filename() == kFirstPicture ? found.parent_path() : found;
   if (has_wordnet_folders(folder)) return read_wordnet_folders(request, folder, "imagenet1k");
-  const std::string list = "imagenet_2012_validation_synset_labels.txt";
-  const fs::path labels = fs::path(request.root) / list;
   std::error_code ignored;
-  require(split == "val" && fs::exists(folder / first, ignored), folder.string(),
+  require(split == "val" && fs::exists(folder / kFirstPicture, ignored), folder.string(),
           ": expected folders named by WordNet ids (n01440764 ...)");
-  require(fs::exists(labels, ignored), folder.string(), ": to label the pictures ", list,
-          " is needed in ", request.root,
-          " (a WordNet id for each picture; the devkit's ground truth counts classes in an order "
-          "that only its MATLAB file holds), or one folder for each class");
-  return read_flat_validation(request, folder, labels);
+  for (const char* name : {kIdList, kKaggleTable}) {
+    const fs::path labels = fs::path(request.root) / name;
+    if (fs::exists(labels, ignored)) return read_flat_validation(request, folder, labels);
+  }
+  fail(folder.string(), ": to label these pictures ", kIdList, " or ", kKaggleTable,
+       " is needed in ", request.root,
+       ", or one folder for each class (the devkit's ground truth counts classes in an order that "
+       "only its MATLAB file holds)");
 }
 
 Dataset open_imagenet_v2(const Request& request) {
