@@ -160,6 +160,35 @@ def save_bmp(folder):
                                      noise[:768] + noise[:16 * height])
 
 
+def save_pnm(folder):
+    """Plain and binary, odd largest samples, comments inside numbers."""
+    width, height = 13, 9
+    noise = np.random.default_rng(5).integers(0, 65536, (height, width, 3))
+
+    def write(name, kind, largest, values, head=""):
+        limit = 1 if largest is None else largest
+        values = values % (limit + 1)
+        header = f"P{kind}{head}\n{width} {height}\n" + ("" if largest is None else f"{largest}\n")
+        if kind == 4:
+            data = np.packbits(values.astype(np.uint8), axis=1).tobytes()
+        elif kind > 4:
+            data = values.astype(np.uint8 if limit < 256 else ">u2").tobytes()
+        else:
+            between = "" if kind == 1 else " "
+            rows = [between.join(str(v) for v in row.reshape(-1)) for row in values]
+            data = "\n".join(rows).encode() + b"\n"
+        (folder / name).write_bytes(header.encode() + data)
+
+    grey = noise[..., 0]
+    write("plain.pbm", 1, None, grey)
+    write("binary.pbm", 4, None, grey)
+    for kind, values, ending in ((2, grey, "pgm"), (3, noise, "ppm"), (5, grey, "pgm"), (6, noise, "ppm")):
+        for largest in (255, 65535, 100, 1000):
+            write(f"p{kind}_{largest}.{ending}", kind, largest, values, "\n# a comment 1 2 3\r")
+    (folder / "comments.pgm").write_bytes(b"P2 2#\n0 1#x\n0\t2#5\n0# \n 1#\n2 3 4 5\v6 7 8 9\f10 1"
+                                          b"#\r1 12 13#\n" + b" 19 0" * 120)
+
+
 def stored_bytes(image):
     """Pillow's pixels as src/image holds them: bilevel ones as a byte each."""
     return (image.convert("L") if image.mode == "1" else image).tobytes()
@@ -175,6 +204,7 @@ def main():
         for interlaced in (0, 1):
             save_png(folder, bits, colour, samples, interlaced)
     save_bmp(folder)
+    save_pnm(folder)
 
     files = []
     for path in sorted(p for p in folder.iterdir() if p.suffix not in (".json", ".md")):

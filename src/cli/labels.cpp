@@ -1,17 +1,17 @@
 #include "cli/labels.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/text_lines.h"
 #include "cli/common.h"
+#include "datasets/catalogue.h"
 #include "datasets/names.h"
 
 namespace clipnext::cli {
 namespace {
-
-constexpr const char* kImagenet = "@imagenet";
 
 std::vector<std::string> split_commas(std::string_view text) {
   std::vector<std::string> items;
@@ -23,13 +23,32 @@ std::vector<std::string> split_commas(std::string_view text) {
   }
 }
 
+struct KnownList {
+  std::string dataset, language;
+};
+
+// "@pets" or "@imagenet:it": the lists that a data set is evaluated with. Nothing for other texts.
+std::optional<KnownList> known_list(const char* option, const std::string& text) {
+  if (!text.starts_with('@') || text.find(',') != std::string::npos) return std::nullopt;
+  const size_t colon = text.find(':');
+  KnownList list{.dataset = text.substr(1, colon == std::string::npos ? colon : colon - 1),
+                 .language = colon == std::string::npos ? "en" : text.substr(colon + 1)};
+  if (list.dataset == "imagenet") list.dataset = "imagenet1k";
+  if (datasets::find_in_catalogue(list.dataset) == nullptr) {
+    throw CLI::ValidationError(option, "'" + text +
+                                           "' is no data set known by name; there is @imagenet, "
+                                           "@vtab/pets and the like, @imagenet:it in Italian");
+  }
+  return list;
+}
+
 }  // namespace
 
 void add_label_options(CLI::App& command, LabelOptions& options) {
   auto* labels =
       command.add_option("--labels", options.labels,
                          "what to choose from, separated by commas: \"cat,dog\"; @imagenet: its "
-                         "1,000 class names");
+                         "1,000 class names (@vtab/pets ..., @imagenet:it)");
   command
       .add_option("--labels-file", options.labels_file,
                   "file with one label a line (labels with commas), - for standard input")
@@ -37,7 +56,7 @@ void add_label_options(CLI::App& command, LabelOptions& options) {
   command
       .add_option("--template", options.templates,
                   "sentence around the label, {} or {c} standing for it; several are averaged; "
-                  "default: the label itself; @imagenet: its 80 templates")
+                  "default: the label itself; @imagenet: its 80 templates (@vtab/pets ...)")
       ->type_name("TEXT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -54,10 +73,8 @@ std::vector<std::string> read_labels(const LabelOptions& options) {
     require(!labels.empty(), options.labels_file, ": no labels in this file");
     return labels;
   }
-  if (options.labels == kImagenet) return datasets::class_names("imagenet1k");
-  if (options.labels.starts_with('@') && options.labels.find(',') == std::string::npos) {
-    throw CLI::ValidationError(
-        "--labels", "'" + options.labels + "' is no set of labels; there is " + kImagenet);
+  if (const auto known = known_list("--labels", options.labels)) {
+    return datasets::class_names(known->dataset, known->language);
   }
   if (trim(options.labels).empty()) {
     throw CLI::ValidationError("--labels", "at least one label is needed, as in \"cat,dog\"");
@@ -72,8 +89,8 @@ std::vector<std::string> read_labels(const LabelOptions& options) {
 std::vector<std::string> read_templates(const LabelOptions& options) {
   std::vector<std::string> templates;
   for (const std::string& text : options.templates) {
-    if (text == kImagenet) {
-      const auto all = datasets::templates("imagenet1k");
+    if (const auto known = known_list("--template", text)) {
+      const auto all = datasets::templates(known->dataset, known->language);
       templates.insert(templates.end(), all.begin(), all.end());
       continue;
     }

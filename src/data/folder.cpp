@@ -44,9 +44,9 @@ void append_images(const fs::path& folder, std::vector<fs::path>& images) {
 }  // namespace
 
 bool has_image_extension(const fs::path& path) {
-  static constexpr std::array<std::string_view, 14> kExtensions = {
-      ".jpg", ".jpeg", ".jpe", ".jfif", ".png",  ".webp", ".gif",
-      ".tif", ".tiff", ".bmp", ".dib",  ".heic", ".heif", ".avif"};
+  static constexpr std::array<std::string_view, 18> kExtensions = {
+      ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif",  ".tif",  ".tiff",
+      ".bmp", ".dib",  ".pbm", ".pgm",  ".ppm", ".pnm",  ".heic", ".heif", ".avif"};
   std::string extension = path.extension().string();
   for (char& c : extension) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

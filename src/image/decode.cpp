@@ -25,6 +25,13 @@ bool is_tiff(std::span<const uint8_t> bytes) {
          has_at(bytes, 0, "II+\0"sv) || has_at(bytes, 0, "MM\0+"sv);
 }
 
+// P1 to P6 and white space.
+bool is_pnm(std::span<const uint8_t> bytes) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  return bytes.size() >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
+         kSpace.find(static_cast<char>(bytes[2])) != std::string_view::npos;
+}
+
 bool is_heif(std::span<const uint8_t> bytes) {
   constexpr std::array<std::string_view, 8> kBrands = {"heic", "heix", "hevc", "heim",
                                                        "mif1", "msf1", "avif", "avis"};
@@ -45,8 +52,9 @@ Image decode(std::span<const uint8_t> bytes, const std::string& name, const Deco
   if (has_at(bytes, 0, "GIF87a"sv) || has_at(bytes, 0, "GIF89a"sv)) return decode_gif(source);
   if (is_tiff(bytes)) return decode_tiff(source);
   if (has_at(bytes, 0, "BM"sv)) return decode_bmp(source);
+  if (is_pnm(bytes)) return decode_pnm(source);
   if (is_heif(bytes)) return decode_heif(source);
-  source.refuse("not a JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF image");
+  source.refuse("not a JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM, PPM, HEIC or AVIF image");
 }
 
 Image decode_file(const std::filesystem::path& path, const DecodeLimits& limits) {

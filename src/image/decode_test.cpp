@@ -171,7 +171,8 @@ std::string refusal(const std::string& bytes, const DecodeLimits& limits = {}) {
 
 TEST(Decode, RefusesWhatIsNoImageByName) {
   EXPECT_EQ(refusal(""), "x: the file is empty");
-  EXPECT_EQ(refusal("hello"), "x: not a JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF image");
+  EXPECT_EQ(refusal("hello"),
+            "x: not a JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM, PPM, HEIC or AVIF image");
   EXPECT_THROW(decode_file(kFolder / "missing.png"), Error);
 }
 

@@ -13,6 +13,7 @@ Image decode_webp(const Source& source);
 Image decode_gif(const Source& source);
 Image decode_tiff(const Source& source);
 Image decode_bmp(const Source& source);
+Image decode_pnm(const Source& source);
 /// HEIC and AVIF, by libheif where it is installed.
 Image decode_heif(const Source& source);
 

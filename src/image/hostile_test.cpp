@@ -65,6 +65,14 @@ TEST(HostileImage, SurvivesMutatedBmp) {
   expect_survives("565.bmp");
 }
 
+TEST(HostileImage, SurvivesMutatedPnm) {
+  expect_survives("plain.pbm");
+  expect_survives("binary.pbm");
+  expect_survives("comments.pgm");
+  expect_survives("p3_1000.ppm");
+  expect_survives("p5_65535.pgm");
+}
+
 /// decode() refuses `bytes` with a message that holds `reason`, for almost no memory.
 void expect_refused_cheaply(const std::string& bytes, const std::string& reason,
                             int64_t peak_bytes = 2 << 20) {

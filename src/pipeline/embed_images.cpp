@@ -40,6 +40,37 @@ int64_t compact(DecodeAhead::Batch& batch, size_t image_bytes) {
   return static_cast<int64_t>(kept);
 }
 
+image::Image load_whole(const ImageSource& source, const image::DecodeLimits& limits) {
+  if (source.bytes == nullptr && !source.range) return image::decode_file(source.name, limits);
+  const auto bytes = source.bytes != nullptr
+                         ? source.bytes
+                         : std::make_shared<const std::string>(read_bytes(source));
+  return image::decode({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()},
+                       source.name, limits);
+}
+
+// Of an RGB picture.
+image::Image cut_out(const image::Image& whole, const CropBox& box) {
+  constexpr size_t kPixel = 3;
+  image::Image part =
+      image::make_image(whole.mode, int64_t{box.right} - box.left, int64_t{box.bottom} - box.top);
+  const int32_t left = std::clamp(box.left, 0, whole.width);
+  const int32_t right = std::clamp(box.right, left, whole.width);
+  if (left == right) return part;
+  for (int32_t y = std::max(box.top, 0); y < std::min(box.bottom, whole.height); ++y) {
+    const auto from =
+        (static_cast<size_t>(y) * static_cast<size_t>(whole.width) + static_cast<size_t>(left)) *
+        kPixel;
+    const auto to = (static_cast<size_t>(y - box.top) * static_cast<size_t>(part.width) +
+                     static_cast<size_t>(left - box.left)) *
+                    kPixel;
+    std::copy_n(whole.data.begin() + static_cast<std::ptrdiff_t>(from),
+                static_cast<size_t>(right - left) * kPixel,
+                part.data.begin() + static_cast<std::ptrdiff_t>(to));
+  }
+  return part;
+}
+
 }  // namespace
 
 image::DecodeLimits decode_limits(const image::PreprocessConfig& config, bool fast_decode) {
@@ -49,12 +80,17 @@ image::DecodeLimits decode_limits(const image::PreprocessConfig& config, bool fa
 }
 
 image::Image load_image(const ImageSource& source, const image::DecodeLimits& limits) {
-  if (source.bytes == nullptr && !source.range) return image::decode_file(source.name, limits);
-  const auto bytes = source.bytes != nullptr
-                         ? source.bytes
-                         : std::make_shared<const std::string>(read_bytes(source));
-  return image::decode({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()},
-                       source.name, limits);
+  if (!source.crop) return load_whole(source, limits);
+  // The box counts the pixels of the whole picture.
+  image::DecodeLimits full = limits;
+  full.enough_side = 0;
+  const CropBox& box = *source.crop;
+  const int64_t width = int64_t{box.right} - box.left;
+  const int64_t height = int64_t{box.bottom} - box.top;
+  require(width > 0 && height > 0 && width <= full.max_pixels / height, source.name,
+          ": the part to cut out, from (", box.left, ", ", box.top, ") to (", box.right, ", ",
+          box.bottom, "), is empty or larger than the limit of ", full.max_pixels, " pixels");
+  return cut_out(image::to_rgb(load_whole(source, full)), box);
 }
 
 image::Image preprocess(const image::Image& source, const image::PreprocessConfig& config,

@@ -21,7 +21,8 @@ namespace clipnext::pipeline {
 /// size, of which at least twice what the model sees is left.
 image::DecodeLimits decode_limits(const image::PreprocessConfig& config, bool fast_decode);
 
-/// Pixels as Pillow would open the file. Throws Error that begins with the source's name.
+/// Pixels as Pillow would open the file; of a source with a crop that part, in RGB. Throws Error
+/// that begins with the source's name.
 image::Image load_image(const ImageSource& source, const image::DecodeLimits& limits = {});
 
 /// When a picture becomes RGB. kLast is open_clip's transform applied to an opened file, which

@@ -247,5 +247,40 @@ TEST(EmbedTexts, NamesABadTextByItsPlace) {
   EXPECT_EQ(result.bad[0].reason.find("text 2: "), 0U) << result.bad[0].reason;
 }
 
+// 3 x 2 pixels of grey, 1 to 6.
+ImageSource small_grey(const CropBox& box) {
+  return {.name = "grey",
+          .bytes = std::make_shared<const std::string>("P5 3 2 255 \1\2\3\4\5\6"),
+          .crop = box};
+}
+
+std::vector<uint8_t> first_channel(const image::Image& image) {
+  std::vector<uint8_t> values;
+  for (size_t i = 0; i < image.data.size(); i += 3) values.push_back(image.data[i]);
+  return values;
+}
+
+TEST(LoadImage, CutsOutTheCropAsPillowDoes) {
+  const image::Image inside =
+      load_image(small_grey({.left = 1, .top = 0, .right = 3, .bottom = 2}));
+  EXPECT_EQ(inside.mode, image::Mode::kRgb);
+  EXPECT_EQ(inside.width, 2);
+  EXPECT_EQ(first_channel(inside), (std::vector<uint8_t>{2, 3, 5, 6}));
+  const image::Image around =
+      load_image(small_grey({.left = -1, .top = 1, .right = 4, .bottom = 3}));
+  EXPECT_EQ(first_channel(around), (std::vector<uint8_t>{0, 4, 5, 6, 0, 0, 0, 0, 0, 0}));
+  const image::Image beside =
+      load_image(small_grey({.left = 7, .top = 0, .right = 8, .bottom = 1}));
+  EXPECT_EQ(first_channel(beside), std::vector<uint8_t>{0});
+}
+
+TEST(LoadImage, RefusesEmptyAndHugeCrops) {
+  EXPECT_THROW(load_image(small_grey({.left = 2, .top = 0, .right = 2, .bottom = 1})), Error);
+  EXPECT_THROW(load_image(small_grey({.left = 0, .top = 2, .right = 1, .bottom = 1})), Error);
+  EXPECT_THROW(load_image(small_grey(
+                   {.left = INT32_MIN, .top = INT32_MIN, .right = INT32_MAX, .bottom = INT32_MAX})),
+               Error);
+}
+
 }  // namespace
 }  // namespace clipnext::pipeline
