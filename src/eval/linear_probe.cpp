@@ -46,6 +46,7 @@ class Prober {
     const int best = search_strength([this](const std::vector<int>& indices) {
       train_missing(indices);
       std::vector<double> found;
+      found.reserve(indices.size());
       for (const int index : indices) found.push_back(accuracies_.at(index));
       done_ += static_cast<int64_t>(indices.size());
       return found;
@@ -115,6 +116,7 @@ class Prober {
     for (size_t begin = 0; begin < missing.size(); begin += side_by_side()) {
       const size_t end = std::min(missing.size(), begin + side_by_side());
       std::vector<double> strengths;
+      strengths.reserve(end - begin);
       for (size_t i = begin; i < end; ++i) {
         strengths.push_back(penalty_strength(options_.solver, missing[i]));
       }
