@@ -1,6 +1,7 @@
 #include "eval/results.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <system_error>
@@ -89,6 +90,22 @@ std::vector<std::string> csv_columns(std::span<const RunResult> results) {
 }
 
 }  // namespace
+
+std::vector<fs::path> files_ending(const fs::path& folder,
+                                   std::span<const std::string_view> endings) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::end(entry);
+       entry.increment(error)) {
+    const std::string ending = entry->path().extension().string();
+    if (std::find(endings.begin(), endings.end(), ending) != endings.end()) {
+      found.push_back(entry->path());
+    }
+  }
+  require(!error, folder.string(), ": cannot be read: ", error.message());
+  std::sort(found.begin(), found.end());
+  return found;
+}
 
 std::string to_json_line(const RunResult& result, bool strict) {
   OrderedJson json = {{"dataset", result.dataset},       {"model", result.model},
@@ -190,24 +207,25 @@ Details read_details(const fs::path& path) {
   return details;
 }
 
-std::vector<fs::path> result_files(std::span<const std::string> paths) {
-  std::vector<fs::path> files;
+std::vector<RunResult> read_results(std::span<const std::string> paths,
+                                    std::vector<std::string>& passed_over) {
+  constexpr std::array<std::string_view, 1> kJson = {".json"};
+  std::vector<RunResult> results;
   for (const std::string& given : paths) {
-    std::error_code error;
-    if (!fs::is_directory(given, error)) {
-      files.emplace_back(given);
+    std::error_code ignored;
+    if (!fs::is_directory(given, ignored)) {
+      results.push_back(read_result(given));
       continue;
     }
-    std::vector<fs::path> found;
-    for (auto entry = fs::directory_iterator(given, error); !error && entry != fs::end(entry);
-         entry.increment(error)) {
-      if (entry->path().extension() == ".json") found.push_back(entry->path());
+    for (const fs::path& file : files_ending(given, kJson)) {
+      try {
+        results.push_back(read_result(file));
+      } catch (const Error& error) {
+        passed_over.emplace_back(error.what());
+      }
     }
-    require(!error, given, ": cannot be read: ", error.message());
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
   }
-  return files;
+  return results;
 }
 
 std::string results_csv(std::span<const RunResult> results) {

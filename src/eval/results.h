@@ -74,8 +74,16 @@ void write_details(const std::filesystem::path& path, const Details& details);
 /// Throws Error that names the file.
 Details read_details(const std::filesystem::path& path);
 
-/// Files as given; of a folder, those directly in it whose names end in .json, by name.
-std::vector<std::filesystem::path> result_files(std::span<const std::string> paths);
+/// The files directly in a folder whose names end like one of those, by name. Throws Error if it
+/// cannot be read.
+std::vector<std::filesystem::path> files_ending(const std::filesystem::path& folder,
+                                                std::span<const std::string_view> endings);
+
+/// The results in files and folders: a file that is given must be one; of a folder those directly
+/// in it whose names end in .json are read, by name, and any that is no result is passed over, with
+/// the reason added to `passed_over`.
+std::vector<RunResult> read_results(std::span<const std::string> paths,
+                                    std::vector<std::string>& passed_over);
 
 /// A table with a row for each result, as Python's csv module writes it: dataset, model,
 /// pretrained, task, language, model_fullname, then every metric that occurs by name, then other

@@ -150,14 +150,24 @@ TEST(Results, TheTableIsThatOfPythonsCsvModule) {
                 model + ",,,,\r\n");
 }
 
-TEST(Results, AFolderGivesItsJsonFilesByName) {
+TEST(Results, AFolderGivesItsResultsByName) {
   const TestFolder folder;
-  for (const char* name : {"b.json", "a.json", "a.json.details", "c.txt"}) {
-    write_file(folder / name, "{}");
+  RunResult result = cifar();
+  for (const char* name : {"b", "a"}) {
+    result.dataset = name;
+    write_result(folder / (std::string(name) + ".json"), result);
   }
-  const std::vector<std::string> paths = {folder.path().string(), "given.txt"};
-  EXPECT_EQ(result_files(paths), (std::vector<std::filesystem::path>{
-                                     folder / "a.json", folder / "b.json", "given.txt"}));
+  write_file(folder / "c.json", "[]");
+  write_file(folder / "a.json.details", "{}");
+  std::vector<std::string> passed_over;
+  const std::vector<std::string> paths = {folder.path().string(), (folder / "a.json").string()};
+  const auto results = read_results(paths, passed_over);
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_EQ(results[0].dataset + results[1].dataset + results[2].dataset, "aba");
+  ASSERT_EQ(passed_over.size(), 1U);
+  EXPECT_NE(passed_over[0].find("c.json"), std::string::npos);
+  const std::vector<std::string> wrong = {(folder / "c.json").string()};
+  EXPECT_THROW(read_results(wrong, passed_over), Error);
 }
 
 TEST(Results, DetailsAreReadAsWritten) {
