@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/eval_build.h"
 #include "cli/eval_expect.h"
@@ -11,7 +12,6 @@
 #include "cli/eval_model.h"
 #include "cli/eval_options.h"
 #include "cli/eval_report.h"
-#include "datasets/catalogue.h"
 #include "datasets/dataset.h"
 #include "eval/class_cache.h"
 #include "eval/evaluate.h"
@@ -21,6 +21,26 @@ namespace clipnext::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// A progress line for each file that is downloaded.
+class Downloads {
+ public:
+  void show(const std::string& file, int64_t done, int64_t total) {
+    constexpr int64_t kUnit = 1'000'000;
+    if (file != file_) {
+      file_ = file;
+      shown_ = 0;
+      line_ = std::make_unique<Progress>(fs::path(file).filename().string(), total / kUnit, "MB");
+    }
+    line_->add(done / kUnit - shown_);
+    shown_ = done / kUnit;
+  }
+
+ private:
+  std::string file_;
+  int64_t shown_ = 0;
+  std::unique_ptr<Progress> line_;
+};
 
 /// All runs of a command line, one after the other.
 class EvalCommand {
@@ -39,6 +59,10 @@ class EvalCommand {
 
   void unfold() {
     runs_ = eval::expand_runs(o_.runs);
+    for (const eval::Run& run : runs_) {  // wrong patterns show before anything is computed
+      eval::output_path(o_.runs.output, run, eval::resolve_task(o_.runs.task, run.dataset));
+      eval::fill_dataset_root(o_.runs.dataset_root, run.dataset);
+    }
     if (o_.distributed) {
       runs_ = eval::runs_of_rank(std::move(runs_), eval::world_from_environment(), o_.task.seed);
     }
@@ -99,21 +123,25 @@ class EvalCommand {
   }
 
   datasets::Dataset open(const eval::Run& run, const std::string& split) {
-    const datasets::Request request{
-        .name = run.dataset,
-        .root = eval::fill_dataset_root(o_.runs.dataset_root, run.dataset),
-        .split = split,
-        .language = run.language,
-        .annotation_file = o_.annotation_file,
-        .custom_classname_file = o_.custom_classname_file,
-        .custom_template_file = o_.custom_template_file,
-        .cache = o_.wds_cache_dir.empty() ? eval::default_cache_folder() / "datasets"
-                                          : fs::path(o_.wds_cache_dir)};
+    Downloads downloads;
+    datasets::Request request{.name = run.dataset,
+                              .root = eval::fill_dataset_root(o_.runs.dataset_root, run.dataset),
+                              .split = split,
+                              .language = run.language,
+                              .annotation_file = o_.annotation_file,
+                              .custom_classname_file = o_.custom_classname_file,
+                              .custom_template_file = o_.custom_template_file,
+                              .cache = o_.wds_cache_dir.empty()
+                                           ? eval::default_cache_folder() / "datasets"
+                                           : fs::path(o_.wds_cache_dir),
+                              .progress = {}};
+    if (!o_.task.quiet) {
+      request.progress = [&](const std::string& file, int64_t done, int64_t total) {
+        downloads.show(file, done, total);
+      };
+    }
     datasets::Dataset set = datasets::open_dataset(request);
     for (const std::string& warning : set.warnings) remark(run.dataset + ": " + warning);
-    for (const std::string& odd : datasets::check_counts(request, set)) {
-      remark(run.dataset + ": " + odd);
-    }
     return set;
   }
 
@@ -143,7 +171,9 @@ class EvalCommand {
                            .pretrained = run.pretrained,
                            .task = task,
                            .metrics = std::move(evaluation.metrics),
-                           .language = run.language};
+                           .language = run.language,
+                           .classnames = {},
+                           .templates = {}};
     if (test != nullptr && o_.dump_classnames && !test->classes.empty()) {
       result.classnames = test->classes;
     }

@@ -13,7 +13,7 @@
 #include "datasets/python_text.h"
 #include "datasets/wds.h"
 #include "image/convert.h"
-#include "image/decode.h"
+#include "pipeline/embed_images.h"
 #include "weights/npy_header.h"
 
 namespace clipnext::datasets {
@@ -59,12 +59,10 @@ Picture load(const pipeline::ImageSource& source, image::Encoding encoding) {
   Picture picture;
   picture.bytes = pipeline::read_bytes(source);
   picture.extension = own_extension(picture.bytes);
-  picture.encoded = picture.extension.empty();
+  picture.encoded = picture.extension.empty() || source.crop.has_value();
   if (!picture.encoded) return picture;
-  const std::span bytes(reinterpret_cast<const uint8_t*>(picture.bytes.data()),
-                        picture.bytes.size());
   // To RGB here as every reader of the layout would: what lies under transparent pixels stays.
-  const image::Image image = image::to_rgb(image::decode(bytes, source.name));
+  const image::Image image = image::to_rgb(pipeline::load_image(source));
   picture.bytes = image::encode(image, encoding, source.name);
   picture.extension = extension_of(encoding);
   return picture;

@@ -11,6 +11,7 @@
 #include "datasets/wds.h"
 #include "image/convert.h"
 #include "image/decode.h"
+#include "pipeline/embed_images.h"
 
 namespace clipnext::datasets {
 namespace {
@@ -89,6 +90,16 @@ TEST_F(Export, LabelledPicturesComeBackAsTheyWere) {
   EXPECT_EQ(back.labels, set.labels);
   EXPECT_EQ(back.images[2].name, (root_ / "test/0.tar").string() + ":s0000002.jpg");
   EXPECT_FALSE(fs::exists(root_ / "dataset_type.txt"));
+}
+
+TEST_F(Export, PartsOfPicturesAreCutOut) {
+  Dataset set = labelled();
+  set.images[2].crop = pipeline::CropBox{.left = 2, .top = 1, .right = 6, .bottom = 4};
+  EXPECT_EQ(write(set).encoded, 1);
+  const image::Image part = pipeline::load_image(read_wds_folder(root_).images[2]);
+  EXPECT_EQ(part.width, 4);
+  EXPECT_EQ(part.height, 3);
+  EXPECT_EQ(part.data, pipeline::load_image(set.images[2]).data);
 }
 
 TEST_F(Export, LabelVectorsComeBackAsTheyWere) {

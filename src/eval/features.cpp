@@ -40,6 +40,7 @@ ContentHash images_key(model::Embedder& embedder, std::span<const pipeline::Imag
   std::string stamp;
   for (const pipeline::ImageSource& image : images) {
     key = hash_text(image.name, key);
+    if (image.crop) key = hash_bytes(std::as_bytes(std::span(&*image.crop, 1)), key);
     if (image.bytes != nullptr) {
       key = hash_text(*image.bytes, key);
     } else if (image.range) {

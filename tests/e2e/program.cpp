@@ -51,9 +51,9 @@ Outcome run(const Run& options) {
   std::ofstream(io / "in", std::ios::binary) << options.input;
   const pid_t child = fork();
   if (child == 0) become(options, io.path());
-  if (options.interrupt_after_ms) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(*options.interrupt_after_ms));
-    kill(child, SIGINT);
+  if (const auto ms = options.kill_after_ms ? options.kill_after_ms : options.interrupt_after_ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(*ms));
+    kill(child, options.kill_after_ms ? SIGKILL : SIGINT);
   }
   int status = 0;
   waitpid(child, &status, 0);

@@ -28,6 +28,7 @@ struct Run {
   std::string input = "";                               // standard input
   std::map<std::string, std::string> environment = {};  // over the test's own
   std::optional<int> interrupt_after_ms = {};           // SIGINT then
+  std::optional<int> kill_after_ms = {};                // SIGKILL then
   std::string program = CLIPNEXT_PROGRAM;
   std::string folder = CLIPNEXT_SOURCE_DIR;  // to run in
 };
