@@ -3,7 +3,9 @@
 
 Sets: webdataset folders given with --data (each NAME in ROOT/wds_NAME), and generated ones:
 - pictures in many forms (large, not square, grey, palette, transparent, CMYK, turned by EXIF, 16 bit);
-- a miniature of every VTAB+ name and of the retrieval sets, with the names and templates that both programs have.
+- a miniature of every VTAB+ name and of the retrieval sets, with the names and templates that both programs have;
+- a synthetic ImageNet (--only imagenet): its 1,000 names and 80 templates, five generated photographs of each class. The
+  seconds at the end are whole commands; clipnext keeps nothing between runs here (CLIPNEXT_CACHE is empty).
 Keys, their order and every metric must be equal. Where a metric differs, the pictures named differently are looked up,
 and each must be a tie within 1e-6 in the reference's own cosines.
 
@@ -33,7 +35,7 @@ def parse_args():
     parser.add_argument("--pictures", default="examples/emoji/pictures", help="what generated sets are made of")
     parser.add_argument("--data", nargs="*", default=[], help="folders that hold wds_NAME folders")
     parser.add_argument("--work", default="compare_clip_benchmark.out", help="where sets and results are written")
-    parser.add_argument("--only", nargs="*", default=["data", "forms", "vtab"], choices=["data", "forms", "vtab"])
+    parser.add_argument("--only", nargs="*", default=["data", "forms", "vtab"], choices=["data", "forms", "vtab", "imagenet"])
     parser.add_argument("--images", type=int, default=24, help="pictures of a miniature")
     return parser.parse_args()
 
@@ -121,7 +123,7 @@ class Comparison:
 
     def run(self, who, command):
         begin = time.time()
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "CLIPNEXT_CACHE": ""})
         self.seconds[who] += time.time() - begin
         if done.returncode != 0:
             sys.exit(f"{who} failed ({done.returncode}): {' '.join(command)}\n{done.stderr[-3000:]}")
@@ -297,6 +299,25 @@ def miniatures(comparison):
     comparison.both(["wds/" + name for name in dataset_collection["retrieval"]], root, ["--recall_k", "1", "5", "10"])
 
 
+def synthetic_imagenet(comparison):
+    args, rng = comparison.args, random.Random(3)
+    images, _ = bases(args)
+    root = os.path.join(args.work, "sets", "wds_{dataset_cleaned}")
+    classnames, templates = wheel_names("imagenetv2")
+    samples = []
+    for label in range(len(classnames)):
+        for _ in range(5):
+            # The size of ImageNet's photographs, and noise, so that the JPEG is as large as theirs.
+            noise = np.frombuffer(rng.randbytes(94 * 125 * 3), np.uint8).reshape(94, 125, 3)
+            canvas = Image.fromarray(noise).resize((500, 375), Image.BILINEAR)
+            side = rng.randrange(150, 350)
+            canvas.paste(rng.choice(images).resize((side, side), Image.BILINEAR), (rng.randrange(150), rng.randrange(25)))
+            samples.append([("jpg", encoded(canvas, "JPEG", quality=85)), ("cls", str(label).encode())])
+    write_set(root.format(dataset_cleaned="synthetic-imagenet"), samples, classnames, templates)
+    comparison.seconds = dict.fromkeys(comparison.seconds, 0.0)
+    comparison.both(["wds/synthetic-imagenet"], root)
+
+
 def write_miniature(root, name, pictures, labels, classnames, templates):
     folder = root.format(dataset_cleaned=name.replace("/", "-"))
     if name != "voc2007_multilabel":
@@ -321,6 +342,8 @@ def main():
         picture_forms(comparison)
     if "vtab" in args.only:
         miniatures(comparison)
+    if "imagenet" in args.only:
+        synthetic_imagenet(comparison)
     print(f"{comparison.compared} sets, {comparison.failures} differences; clip_benchmark {comparison.seconds['clip_benchmark']:.0f} s, "
           f"clipnext {comparison.seconds['clipnext']:.0f} s")
     sys.exit(1 if comparison.failures or not comparison.compared else 0)
