@@ -128,7 +128,7 @@ std::string y_ticks(const Chart& chart, const Scale& y) {
 
 std::string x_ticks(const Scale& x) {
   std::string out;
-  const bool narrow = x.high - x.low < 1.5;
+  const bool narrow = x.high - x.low < 2.2;
   const auto first = static_cast<int>(std::floor(x.low));
   for (int power = first; power <= std::min(first + 40, static_cast<int>(x.high) + 1); ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
@@ -206,7 +206,8 @@ std::string scatter_svg(const Chart& chart) {
   if (!points.empty()) {
     const Scales scales = fit(points);
     svg += x_ticks(scales.x) + y_ticks(chart, scales.y) + frontier(points, scales);
-    for (const ChartPoint& point : points) {
+    for (auto at = points.rbegin(); at != points.rend(); ++at) {  // one's own above the others
+      const ChartPoint& point = *at;
       const std::string value = chart.percent_y ? percent(point.y) : fixed(point.y, 4);
       svg += "<circle class=\"" + std::string(point.own ? "cx-own" : "cx-other") + "\" cx=\"" +
              fixed(scales.x(std::log10(point.x)), 1) + "\" cy=\"" + fixed(scales.y(point.y), 1) +
