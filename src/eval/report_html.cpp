@@ -33,7 +33,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;margin:0;padd
 .scroll{overflow:auto;max-height:32rem;border:1px solid var(--rule);border-radius:6px}
 table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
 th{position:sticky;top:0;background:var(--panel);white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td{overflow-wrap:anywhere;min-width:5rem}.results td:nth-child(-n+3){min-width:11rem}.pairs td:nth-child(-n+2){min-width:9rem}.curve svg{display:block;min-width:35rem}
+td{overflow-wrap:anywhere;min-width:5rem}.results td:nth-child(-n+3){min-width:11rem}.pairs td:nth-child(-n+2){min-width:9rem}.curve svg{display:block;min-width:35rem}.curve .scroll{max-height:none}
 .calibration{max-width:26rem}small,.soft{color:var(--soft)}
 .pictures{display:flex;flex-wrap:wrap;gap:.75rem;padding:0;margin:.5rem 0;list-style:none}
 .pictures li{width:8.5rem;background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:.5rem;overflow-wrap:anywhere;font-size:.85rem}

@@ -47,7 +47,7 @@ size_t count(const std::string& text, const std::string& part) {
 TEST(Markup, TextShowsAsItself) {
   EXPECT_EQ(escape("a<b>&\"'\x01\n\xef\xbf\xbf.\xef\xbf"),
             "a&lt;b&gt;&amp;&quot;&#39;\xef\xbf\xbd\n\xef\xbf\xbd.\xef\xbf");
-  EXPECT_EQ(percent(0.7685), "76.85 %");
+  EXPECT_EQ(percent(0.7685), "76.85\u00a0%");
   EXPECT_EQ(shortened("abcdef", 3), "abc…");
   EXPECT_EQ(shortened("aé", 2), "a…");
 }

@@ -80,11 +80,12 @@ double round_step(double range) {
   return 10 * power;
 }
 
+// 20e9 to "20 G"; ticks have one digit that is not zero.
 std::string short_number(double value) {
   for (const auto& [unit, name] : {std::pair(1e12, "T"), {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}) {
-    if (value >= unit * 0.9999) return fixed(value / unit, value < 10 * unit ? 1 : 0) + " " + name;
+    if (value >= unit * 0.9999) return fixed(value / unit, 0) + " " + name;
   }
-  return fixed(value, value < 1 ? 2 : value < 10 ? 1 : 0);
+  return fixed(value, value < 0.09 ? 3 : value < 0.9 ? 1 : 0);
 }
 
 struct Scales {
