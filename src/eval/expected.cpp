@@ -155,7 +155,7 @@ std::string row(const Verdict& verdict) {
     std::snprintf(text.data(), text.size(), pattern, value);
     return std::string(text.data());
   };
-  const auto pad = [](std::string text, size_t width, bool right = true) {
+  const auto pad = [](const std::string& text, size_t width, bool right = true) {
     const std::string space(text.size() < width ? width - text.size() : 0, ' ');
     return right ? space + text : text + space;
   };

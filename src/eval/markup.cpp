@@ -44,7 +44,7 @@ std::string fixed(double value, int digits) {
   return text.data();
 }
 
-std::string percent(double share, int digits) { return fixed(100 * share, digits) + " %"; }
+std::string percent(double share, int digits) { return fixed(100 * share, digits) + "\u00a0%"; }
 
 std::string shortened(std::string_view text, size_t most) {
   if (text.size() <= most) return std::string(text);

@@ -17,7 +17,7 @@ std::string escape_name(std::string_view text);
 /// With so many digits after the point.
 std::string fixed(double value, int digits);
 
-/// 0.7685 to "76.85 %".
+/// 0.7685 to "76.85 %", whose space does not break.
 std::string percent(double share, int digits = 2);
 
 /// Of at most `most` bytes or so, cut in the middle of nothing but between characters.

@@ -14,8 +14,8 @@ namespace clipnext::eval {
 
 /// The first line of the file: what was asked.
 struct PredictionHeader {
-  std::string dataset, model, pretrained, language, task;
-  std::vector<std::string> classes;
+  std::string dataset = {}, model = {}, pretrained = {}, language = {}, task = {};
+  std::vector<std::string> classes = {};
   double logit_scale = 0;  // the factor on cosines that `probability` was computed with
   int64_t images = 0;      // lines that follow
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <system_error>
@@ -93,10 +94,10 @@ void add_published(const std::string& dataset, const std::string& name, ChartAxi
   for (const PublishedModel& one : published_models()) {
     for (const Figure& figure : one.figures) {
       if (figure.dataset != dataset || figure.metric != name || !figure.no_target.empty()) continue;
-      chart.points.push_back({.x = chart_x(axis, one.model, one.pretrained, 0),
-                              .y = figure.value,
-                              .label = one.model + " " + one.pretrained,
-                              .own = false});
+      const double x = chart_x(axis, one.model, one.pretrained, 0);
+      if (!(x > 0)) continue;
+      chart.points.push_back(
+          {.x = x, .y = figure.value, .label = one.model + " " + one.pretrained, .own = false});
     }
   }
 }
@@ -173,7 +174,9 @@ std::string picture_url(const PredictedImage& image) {
     const image::Image rgb = image::to_rgb(
         pipeline::load_image(source, {.enough_side = static_cast<int64_t>(2 * kSide)}));
     const double scale = std::min(1.0, kSide / std::max(rgb.width, rgb.height));
-    const auto side = [&](int whole) { return std::max(1, static_cast<int>(whole * scale + 0.5)); };
+    const auto side = [&](int whole) {
+      return std::max(1, static_cast<int>(std::lround(whole * scale)));
+    };
     const image::Image small =
         image::resize(rgb, side(rgb.width), side(rgb.height), image::Filter::kBicubic);
     return "data:image/jpeg;base64," +

@@ -36,7 +36,7 @@ enum class ChartAxis : uint8_t { kGmac, kSamplesSeen };
 struct ReportOptions {
   std::string title = "Zero-shot evaluation";
   ChartAxis axis = ChartAxis::kGmac;
-  std::string chart_dataset;  // empty: ImageNet, or the one that most runs have
+  std::string chart_dataset = {};  // empty: ImageNet, or the one that most runs have
 };
 
 /// The zero-shot curve: the main metric on one data set over the multiply-adds for an image, or

@@ -33,7 +33,8 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;margin:0;padd
 .scroll{overflow:auto;max-height:32rem;border:1px solid var(--rule);border-radius:6px}
 table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
 th{position:sticky;top:0;background:var(--panel);white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td{overflow-wrap:anywhere;min-width:5rem}small,.soft{color:var(--soft)}
+td{overflow-wrap:anywhere;min-width:5rem}.results td:nth-child(-n+3){min-width:11rem}.pairs td:nth-child(-n+2){min-width:9rem}.curve svg{display:block;min-width:35rem}.curve .scroll{max-height:none}
+.calibration{max-width:26rem}small,.soft{color:var(--soft)}
 .pictures{display:flex;flex-wrap:wrap;gap:.75rem;padding:0;margin:.5rem 0;list-style:none}
 .pictures li{width:8.5rem;background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:.5rem;overflow-wrap:anywhere;font-size:.85rem}
 .thumb{display:flex;align-items:center;justify-content:center;width:96px;height:96px;margin:0 auto .4rem;background:#fff;border-radius:4px}
@@ -106,8 +107,8 @@ std::string results_section(const ReportData& data) {
       if (!run->result.metrics.is_object()) continue;
       for (const auto& [name, value] : run->result.metrics.items()) metrics.insert(name);
     }
-    std::string table = "<table><thead><tr>" + heading("data set") + heading("model") +
-                        heading("pretrained") + heading("language");
+    std::string table = "<table class=\"results\"><thead><tr>" + heading("data set") +
+                        heading("model") + heading("pretrained") + heading("language");
     for (const std::string& name : metrics) table += heading(name, true);
     table += heading("computed in") + heading("images", true) + heading("images/s", true) +
              "</tr></thead><tbody>\n";
@@ -143,8 +144,9 @@ std::string truth(const Predictions& predictions, const PredictedImage& image) {
 }
 
 std::string confusion_table(const Predictions& predictions, const PredictionStats& stats) {
-  std::string table = "<table><thead><tr>" + heading("is") + heading("was taken for") +
-                      heading("times", true) + heading("pictures") + "</tr></thead><tbody>\n";
+  std::string table = "<table class=\"pairs\"><thead><tr>" + heading("is") +
+                      heading("was taken for") + heading("times", true) + heading("pictures") +
+                      "</tr></thead><tbody>\n";
   for (const Confusion& pair : stats.confusions) {
     std::string pictures = "<span class=\"row\">";
     for (size_t i = 0; i < std::min(pair.images.size(), kPicturesEach); ++i) {
@@ -210,7 +212,10 @@ std::string predictions_section(const Predictions& predictions, size_t number) {
   html += "<h3>Calibration</h3>\n<p>Expected calibration error over " +
           std::to_string(stats.bins.size()) + " bins: <strong>" + percent(stats.calibration_error) +
           "</strong>, with a logit scale of " + fixed(header.logit_scale, 2) + ".</p>\n" +
-          reliability_svg(stats.bins, "Reliability, " + shortened(header.dataset, 30));
+          "<div class=\"calibration\">" +
+          reliability_svg(stats.bins, "Reliability, " + shortened(header.dataset, 30)) +
+          "</div>\n<p class=\"soft\">Blue: the share that is right. Tinted: from there to the "
+          "probability claimed.</p>\n";
   if (!stats.classes.empty()) {
     html += "<h3>Accuracy by class</h3>\n<details><summary>" +
             std::to_string(stats.classes.size()) + " classes, least accurate first</summary>\n" +
@@ -244,7 +249,9 @@ std::string report_html(const ReportData& data, const ReportOptions& options) {
   }
   if (const auto chart = zero_shot_chart(data, options)) {
     link("curve", "Zero-shot curve");
-    body += "<section id=\"curve\"><h2>Zero-shot curve</h2>\n" + scatter_svg(*chart) +
+    body += "<section id=\"curve\"><h2>Zero-shot curve</h2>\n<div class=\"curve\">" +
+            scroll("Zero-shot curve", scatter_svg(*chart)) +
+            "</div>\n"
             "<p class=\"soft\">Solid: these runs. Hollow: figures published with OpenCLIP, where "
             "there are any.</p></section>\n";
   }

@@ -80,11 +80,12 @@ double round_step(double range) {
   return 10 * power;
 }
 
+// 20e9 to "20 G"; ticks have one digit that is not zero.
 std::string short_number(double value) {
   for (const auto& [unit, name] : {std::pair(1e12, "T"), {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}) {
-    if (value >= unit * 0.9999) return fixed(value / unit, value < 10 * unit ? 1 : 0) + " " + name;
+    if (value >= unit * 0.9999) return fixed(value / unit, 0) + " " + name;
   }
-  return fixed(value, value < 1 ? 2 : value < 10 ? 1 : 0);
+  return fixed(value, value < 0.09 ? 3 : value < 0.9 ? 1 : 0);
 }
 
 struct Scales {
@@ -128,7 +129,7 @@ std::string y_ticks(const Chart& chart, const Scale& y) {
 
 std::string x_ticks(const Scale& x) {
   std::string out;
-  const bool narrow = x.high - x.low < 1.5;
+  const bool narrow = x.high - x.low < 2.2;
   const auto first = static_cast<int>(std::floor(x.low));
   for (int power = first; power <= std::min(first + 40, static_cast<int>(x.high) + 1); ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
@@ -206,7 +207,8 @@ std::string scatter_svg(const Chart& chart) {
   if (!points.empty()) {
     const Scales scales = fit(points);
     svg += x_ticks(scales.x) + y_ticks(chart, scales.y) + frontier(points, scales);
-    for (const ChartPoint& point : points) {
+    for (auto at = points.rbegin(); at != points.rend(); ++at) {  // one's own above the others
+      const ChartPoint& point = *at;
       const std::string value = chart.percent_y ? percent(point.y) : fixed(point.y, 4);
       svg += "<circle class=\"" + std::string(point.own ? "cx-own" : "cx-other") + "\" cx=\"" +
              fixed(scales.x(std::log10(point.x)), 1) + "\" cy=\"" + fixed(scales.y(point.y), 1) +

@@ -10,44 +10,12 @@
 #include "eval/expected.h"
 #include "eval/zero_shot.h"
 #include "image/convert.h"
+#include "image/encode.h"
 #include "image/resize.h"
 #include "infer/clip.h"
 
 namespace clipnext {
 namespace {
-
-constexpr int64_t kPictures = 160;
-
-std::string bmp(const image::Image& picture) {
-  const auto row = (static_cast<size_t>(picture.width) * 3 + 3) / 4 * 4;
-  const size_t bytes = row * static_cast<size_t>(picture.height);
-  std::string out = "BM";
-  const auto put = [&](size_t value, int count) {
-    for (int i = 0; i < count; ++i) out += static_cast<char>(value >> (8 * i));
-  };
-  for (const size_t value :
-       {54 + bytes, size_t{0}, size_t{54}, size_t{40}, static_cast<size_t>(picture.width),
-        static_cast<size_t>(picture.height)}) {
-    put(value, 4);
-  }
-  put(1, 2);
-  put(24, 2);
-  for (const size_t value : {size_t{0}, bytes, size_t{0}, size_t{0}, size_t{0}, size_t{0}}) {
-    put(value, 4);
-  }
-  for (int y = picture.height - 1; y >= 0; --y) {
-    const size_t begin = out.size();
-    for (int x = 0; x < picture.width; ++x) {
-      const uint8_t* rgb =
-          &picture.data[(static_cast<size_t>(y) * static_cast<size_t>(picture.width) +
-                         static_cast<size_t>(x)) *
-                        3];
-      for (const int c : {2, 1, 0}) out += static_cast<char>(rgb[c]);
-    }
-    out.resize(begin + row);
-  }
-  return out;
-}
 
 /// The picture between two black bars as wide as itself.
 image::Image between_bars(const image::Image& picture) {
@@ -67,16 +35,17 @@ image::Image stretched(const image::Image& picture) {
 image::Image as_it_is(const image::Image& picture) { return picture; }
 
 /// A part of examples/emoji/seen, its pictures changed.
-datasets::Dataset pictures(image::Image (*change)(const image::Image&)) {
+datasets::Dataset pictures(image::Image (*change)(const image::Image&), int64_t count = 96) {
   const auto all = eval::read_labelled_images(std::filesystem::path(CLIPNEXT_SOURCE_DIR) /
                                               "examples/emoji/seen");
   datasets::Dataset set;
   set.prompts.templates = all.templates;
-  for (const int64_t i : eval::spread(static_cast<int64_t>(all.images.size()), kPictures)) {
+  for (const int64_t i : eval::spread(static_cast<int64_t>(all.images.size()), count)) {
     const auto at = static_cast<size_t>(i);
     const auto picture = change(image::to_rgb(pipeline::load_image(all.images[at])));
-    set.images.push_back(
-        {.name = std::to_string(i), .bytes = std::make_shared<const std::string>(bmp(picture))});
+    set.images.push_back({.name = std::to_string(i),
+                          .bytes = std::make_shared<const std::string>(
+                              image::encode(picture, image::Encoding::kPng, "picture"))});
     set.labels.push_back(static_cast<int64_t>(set.classes.size()));
     set.classes.push_back(all.class_names[static_cast<size_t>(all.labels[at])]);
   }
@@ -149,7 +118,7 @@ class Diagnose : public testing::Test {
   eval::MissedFigure task(const datasets::Dataset& set, const model::ClipConfig& config) {
     return eval::missed_classification(
         set, "acc1", config, [this](const model::ClipConfig& other) { return make(other); },
-        tokenizer_, {}, kPictures);
+        tokenizer_, {}, static_cast<int64_t>(set.images.size()));
   }
 
   ThreadPool pool_{2};
@@ -186,7 +155,7 @@ TEST_F(Diagnose, AWrongSetOfTemplatesIsNamedFirst) {
 TEST_F(Diagnose, AMixUpOfActivationsIsNamedFirst) {
   // Its few layers make nearly as many lucky guesses with the wrong one; so that it shows, the
   // pictures are those which it names rightly with its own.
-  datasets::Dataset set = named_rightly(pictures(as_it_is));
+  datasets::Dataset set = named_rightly(pictures(as_it_is, 240));
   model::ClipConfig quick = config_;
   quick.text.activation = model::Activation::kQuickGelu;
   EXPECT_EQ(first_suspect(set, quick, config_, set.prompts), "GELU instead of QuickGELU");
