@@ -242,7 +242,7 @@ def picture_forms(comparison):
         samples.append([picture_in_form(images[which], i, rng), ("cls", str(which).encode())])
     folder = root.format(dataset_cleaned="forms")
     write_set(folder, samples, names, ["an emoji of {c}", "a drawing of {c}"])
-    captioned = [[members[0], ("txt", f"an emoji of {names[int(members[1][1])]}\nnumber {i}".encode())]
+    captioned = [[members[0], ("txt", f"an emoji of {names[int(members[1][1])]}, {i}\nnumber {i}".encode())]
                  for i, members in enumerate(samples)]
     write_set(root.format(dataset_cleaned="forms-captions"), captioned, kind="retrieval")
     comparison.both(["wds/forms"], root)

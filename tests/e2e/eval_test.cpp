@@ -41,7 +41,7 @@ class Eval : public Program {
  protected:
   /// A run in which nothing is kept from other tests.
   Outcome eval(std::vector<std::string> args) const {
-    return run(Run{.args = std::move(args), .environment = {{"CLIPNEXT_CACHE", path("cache")}}});
+    return run({.args = std::move(args), .environment = {{"CLIPNEXT_CACHE", path("cache")}}});
   }
   /// A copy of the small example set that a test may damage.
   fs::path copy_set() const {
@@ -170,7 +170,7 @@ TEST_F(Eval, KilledAnywhereItEndsTheSame) {
   for (int i = 0; i < 10; ++i) {
     for (const char* name : {"a.json", "b.json", "c.json"}) fs::remove(path(name));
     const int ms = std::uniform_int_distribution<>(10, 800)(random);
-    run(Run{.args = args, .environment = {{"CLIPNEXT_CACHE", path("cache")}}, .kill_after_ms = ms});
+    run({.args = args, .environment = {{"CLIPNEXT_CACHE", path("cache")}}, .kill_after_ms = ms});
     ASSERT_EQ(eval(args).status, 0);
     size_t next = 0;
     for (const char* name : {"a.json", "b.json", "c.json"}) {
@@ -189,9 +189,9 @@ TEST_F(Eval, RanksShareTheRuns) {
   }
   for (const char* rank : {"0", "1"}) {
     const Outcome outcome =
-        run(Run{.args = eval_args(path("sets"), names, path(std::string(rank) + "_{dataset}.json"),
-                                  {"--distributed"}),
-                .environment = {{"RANK", rank}, {"WORLD_SIZE", "2"}}});
+        run({.args = eval_args(path("sets"), names, path(std::string(rank) + "_{dataset}.json"),
+                               {"--distributed"}),
+             .environment = {{"RANK", rank}, {"WORLD_SIZE", "2"}}});
     ASSERT_EQ(outcome.status, 0) << outcome.err;
   }
   for (const std::string& name : names) {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "datasets/wds.h"
 #include "eval/expected.h"
 #include "eval/zero_shot.h"
 #include "image/convert.h"
@@ -36,10 +37,10 @@ image::Image as_it_is(const image::Image& picture) { return picture; }
 
 /// A part of examples/emoji/seen, its pictures changed.
 datasets::Dataset pictures(image::Image (*change)(const image::Image&), int64_t count = 96) {
-  const auto all = eval::read_labelled_images(std::filesystem::path(CLIPNEXT_SOURCE_DIR) /
-                                              "examples/emoji/seen");
+  const auto all =
+      datasets::read_wds_folder(std::filesystem::path(CLIPNEXT_SOURCE_DIR) / "examples/emoji/seen");
   datasets::Dataset set;
-  set.prompts.templates = all.templates;
+  set.prompts.templates = all.prompts.templates;
   for (const int64_t i : eval::spread(static_cast<int64_t>(all.images.size()), count)) {
     const auto at = static_cast<size_t>(i);
     const auto picture = change(image::to_rgb(pipeline::load_image(all.images[at])));
@@ -47,7 +48,7 @@ datasets::Dataset pictures(image::Image (*change)(const image::Image&), int64_t 
                           .bytes = std::make_shared<const std::string>(
                               image::encode(picture, image::Encoding::kPng, "picture"))});
     set.labels.push_back(static_cast<int64_t>(set.classes.size()));
-    set.classes.push_back(all.class_names[static_cast<size_t>(all.labels[at])]);
+    set.classes.push_back(all.classes[static_cast<size_t>(all.labels[at])]);
   }
   return set;
 }
