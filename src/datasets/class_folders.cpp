@@ -95,7 +95,7 @@ ClassFolders read_class_folders(const fs::path& folder) {
     for (const auto& [path, files] : ClassWalk().walk(inner)) {
       for (const std::string& file : files) {
         if (!is_image(file)) continue;
-        set.images.push_back({.name = path + "/" + file});
+        set.images.push_back({.name = (fs::path(path) / file).string()});
         set.labels.push_back(static_cast<int64_t>(label));
       }
     }

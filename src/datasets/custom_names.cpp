@@ -55,16 +55,22 @@ Names read_names(const OrderedJson& list, const std::string& where) {
   return names;
 }
 
+std::string member_of(std::string where, const std::string& name) {
+  return where.append(": \"").append(name).append("\"");
+}
+
 // The member of the first key there is, with the place of it for messages.
 std::pair<const OrderedJson*, std::string> find_first(const OrderedJson& json, const Names& keys,
                                                       const std::string& file) {
   for (const std::string& key : keys) {
     if (const auto found = json.find(key); found != json.end()) {
-      return {&*found, file + ": \"" + key + "\""};
+      return {&*found, member_of(file, key)};
     }
   }
   std::string tried;
-  for (const std::string& key : keys) tried += (tried.empty() ? "\"" : ", \"") + key + "\"";
+  for (const std::string& key : keys) {
+    tried.append(tried.empty() ? "\"" : ", \"").append(key).append("\"");
+  }
   fail(file, ": has none of ", tried);
 }
 
@@ -96,7 +102,7 @@ Prompts custom_prompts(const Request& request) {
   }
   prompts.by_class.reserve(found->size());
   for (const auto& [name, list] : found->items()) {
-    prompts.by_class.emplace_back(name, read_names(list, where + ": \"" + name + "\""));
+    prompts.by_class.emplace_back(name, read_names(list, member_of(where, name)));
   }
   require(!prompts.by_class.empty(), where, ": no classes in it");
   return prompts;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/checked.h"
@@ -74,7 +75,9 @@ std::vector<std::string> spellings(const std::string& name, const std::string& r
   for (const char* folder : {"MNIST/raw/", "raw/", ""}) {
     for (const char* joint : {"-", "."}) {
       for (const char* ending : {"", ".gz"}) {
-        paths.push_back(folder + name + joint + rank + "-ubyte" + ending);
+        std::string path = folder + name;
+        path.append(joint).append(rank).append("-ubyte").append(ending);
+        paths.push_back(std::move(path));
       }
     }
   }

@@ -19,7 +19,7 @@ bool is_there(const fs::path& path) {
 
 fs::path find_in(const fs::path& folder, const std::vector<std::string>& candidates) {
   for (const std::string& candidate : candidates) {
-    const fs::path path = candidate == "." ? folder : folder / candidate;
+    fs::path path = candidate == "." ? folder : folder / candidate;
     if (is_there(path)) return path;
   }
   return {};
@@ -64,7 +64,7 @@ fs::path Places::find_if_there(const std::vector<std::string>& candidates) {
 
 fs::path Places::find(const std::vector<std::string>& candidates) {
   const std::string archives = list(archives_);
-  const fs::path found = find_if_there(candidates);
+  fs::path found = find_if_there(candidates);
   require(!found.empty(), request_.root, ": data set ", request_.name, " needs ", list(candidates),
           archives.empty() ? "" : " in this folder, or the archive as published: ", archives,
           "; none is there");

@@ -82,7 +82,7 @@ class Target {
   fs::path place(const std::string& name) {
     throw_if_interrupted();
     require(++files_ <= limits_.files, archive_, ": more than ", limits_.files, " files");
-    const fs::path path = path_inside(temporary_, name, archive_);
+    fs::path path = path_inside(temporary_, name, archive_);
     if (path.parent_path() != last_parent_) {
       std::error_code error;
       fs::create_directories(path.parent_path(), error);
@@ -205,7 +205,7 @@ fs::path unpack_archive(const fs::path& archive, const fs::path& cache,
   const std::string identity = whole.string() + "\n" + std::to_string(status.st_size) + "\n" +
                                std::to_string(status.st_mtim.tv_sec) + "." +
                                std::to_string(status.st_mtim.tv_nsec);
-  const fs::path folder =
+  fs::path folder =
       cache / "unpacked" / (whole.filename().string() + "-" + hash_text(identity).hex());
   std::error_code ignored;
   if (fs::is_directory(folder, ignored)) return folder;

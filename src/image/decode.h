@@ -18,10 +18,10 @@ struct DecodeLimits {
   int64_t enough_side = 0;
 };
 
-/// Decodes the first frame of a JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM (HEIC and AVIF where
-/// libheif is installed), in the mode Pillow would open it in. EXIF orientation and colour profiles are
-/// ignored, as the reference ignores them. Throws Error that begins with `name` and says what is
-/// wrong.
+/// Decodes the first frame of a JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM (HEIC and AVIF
+/// where libheif is installed), in the mode Pillow would open it in. EXIF orientation and colour
+/// profiles are ignored, as the reference ignores them. Throws Error that begins with `name` and
+/// says what is wrong.
 Image decode(std::span<const uint8_t> bytes, const std::string& name, const DecodeLimits& = {});
 Image decode_file(const std::filesystem::path& path, const DecodeLimits& = {});
 
