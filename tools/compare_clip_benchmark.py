@@ -344,7 +344,7 @@ def main():
         miniatures(comparison)
     if "imagenet" in args.only:
         synthetic_imagenet(comparison)
-    print(f"{comparison.compared} sets, {comparison.failures} differences; clip_benchmark {comparison.seconds['clip_benchmark']:.0f} s, "
+    print(f"{comparison.compared} sets, {comparison.failures} differences; clip_benchmark {comparison.seconds["clip_benchmark"]:.1f} s, "
           f"clipnext {comparison.seconds['clipnext']:.0f} s")
     sys.exit(1 if comparison.failures or not comparison.compared else 0)
 

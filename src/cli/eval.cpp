@@ -2,6 +2,7 @@
 #include <CLI/App.hpp>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -59,22 +60,33 @@ class EvalCommand {
 
   void unfold() {
     runs_ = eval::expand_runs(o_.runs);
-    for (const eval::Run& run : runs_) {  // wrong patterns show before anything is computed
-      eval::output_path(o_.runs.output, run, eval::resolve_task(o_.runs.task, run.dataset));
-      eval::fill_dataset_root(o_.runs.dataset_root, run.dataset);
-    }
+    check_patterns();
     if (o_.distributed) {
       runs_ = eval::runs_of_rank(std::move(runs_), eval::world_from_environment(), o_.task.seed);
-    }
-    const std::string& one = !o_.task.save_clf.empty() ? o_.task.save_clf : o_.task.logits_out;
-    if (!one.empty() && runs_.size() > 1) {
-      throw CLI::ValidationError(
-          one == o_.task.save_clf ? "--save_clf" : "--logits_out",
-          "is one file, but there are " + std::to_string(runs_.size()) + " runs");
     }
   }
 
  private:
+  // Before anything is computed: fields that there are not, and results that would overwrite each
+  // other.
+  void check_patterns() const {
+    const auto check = [this](const char* option, const std::string& pattern) {
+      std::set<fs::path> files;
+      for (const eval::Run& run : runs_) {
+        const fs::path file =
+            eval::output_path(pattern, run, eval::resolve_task(o_.runs.task, run.dataset));
+        require(pattern.empty() || files.insert(file).second, option, ": two runs would write ",
+                file.string(), "; add fields such as {dataset} and {model}");
+      }
+    };
+    check("--output", o_.runs.output);
+    check("--logits_out", o_.task.logits_out);
+    check("--save_clf", o_.task.save_clf);
+    for (const eval::Run& run : runs_) {
+      eval::fill_dataset_root(o_.runs.dataset_root, run.dataset);
+    }
+  }
+
   // A run that fails does not keep the others from running.
   void run_or_complain(const eval::Run& run) {
     try {
@@ -112,8 +124,16 @@ class EvalCommand {
                         .val = val ? &*val : nullptr},
                        {.embedder = model != nullptr ? model->clip.get() : nullptr,
                         .tokenizer = model != nullptr ? &model->tokenizer : nullptr},
-                       pool_of(model), o_.task);
+                       pool_of(model), task_options(run, task));
     finish(run, task, test ? &*test : nullptr, model, std::move(evaluation));
+  }
+
+  // Files by run.
+  eval::TaskOptions task_options(const eval::Run& run, const std::string& task) const {
+    eval::TaskOptions options = o_.task;
+    options.logits_out = eval::output_path(o_.task.logits_out, run, task);
+    options.save_clf = eval::output_path(o_.task.save_clf, run, task);
+    return options;
   }
 
   ThreadPool& pool_of(LoadedModel* model) {

@@ -38,6 +38,9 @@ void add_eval_build(CLI::App& eval_command) {
   auto* cmd = eval_command.add_subcommand("build", "one CSV table of many results");
   cmd->add_option("files", o->files, "results, or folders of them (.json)")->required();
   cmd->add_option("--output", o->output, "the table")->capture_default_str();
+  cmd->footer(
+      "Examples:\n"
+      "  clipnext eval build results/ --output benchmark.csv");
   cmd->callback([o] { run(*o); });
 }
 

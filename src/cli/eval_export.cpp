@@ -63,8 +63,7 @@ void run(Options& o) {
                 {"encoded", exported.encoded}});
   } else {
     print(format("%lld samples in %lld shards, %lld pictures encoded anew: %s\n",
-                 static_cast<long long>(exported.samples),
-                 static_cast<long long>(exported.shards),
+                 static_cast<long long>(exported.samples), static_cast<long long>(exported.shards),
                  static_cast<long long>(exported.encoded), o.out.output.c_str()));
   }
 }
@@ -79,8 +78,7 @@ void add_eval_export(CLI::App& eval_command) {
   cmd->add_option("-r,--dataset-root", o->root, "where the data set is")->capture_default_str();
   cmd->add_option("-o,--output", o->out.output, "folder to write to")->required();
   CLI::Option* retrieval = cmd->add_flag("--retrieval", o->retrieval, "the set has captions");
-  cmd->add_flag("--multilabel", o->multilabel, "pictures have several labels")
-      ->excludes(retrieval);
+  cmd->add_flag("--multilabel", o->multilabel, "pictures have several labels")->excludes(retrieval);
   cmd->add_option("--image-format", o->image_format,
                   "of pictures that are not WebP, PNG or JPEG already, which are copied: webp "
                   "(lossless), png or jpg")

@@ -177,7 +177,8 @@ void add_files(CLI::App& c, EvalOptions& o) {
       ->expected(1, -1)
       ->group(group);
   c.add_option("--logits_out", o.task.logits_out,
-               "JSON lines: the five best classes of each picture, for `eval report`")
+               "JSON lines: the five best classes of each picture, for `eval report`; fields as in "
+               "--output")
       ->group(group);
   c.add_flag("--confidence", o.task.confidence, "95 % intervals (Wilson) in OUTPUT.details")
       ->group(group);

@@ -53,6 +53,10 @@ void add_eval_report(CLI::App& eval_command) {
   cmd->add_option("--chart-dataset", o->report.chart_dataset,
                   "the curve's data set; by default ImageNet, or the most frequent");
   cmd->add_option("--title", o->report.title, "the page's title")->capture_default_str();
+  cmd->footer(
+      "Examples:\n"
+      "  clipnext eval report results/ -o report.html\n"
+      "  clipnext eval report *.json predictions.jsonl --title \"Our model\"");
   cmd->callback([o] { run(*o); });
 }
 

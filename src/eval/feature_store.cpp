@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kMagic[16] = "clipnext part 1";
-constexpr std::chrono::seconds kBlockTime{2};
+constexpr std::chrono::milliseconds kBlockTime{500};
 
 struct PartHeader {
   char magic[16];

@@ -33,7 +33,7 @@ class FeatureStore {
   /// The first rows as far as they are on disk, [n, dim]; empty if there are none.
   std::vector<float> load();
 
-  /// The next rows [n, dim]. What was appended more than about two seconds ago is on disk. Throws
+  /// The next rows [n, dim]. What was appended more than about half a second ago is on disk. Throws
   /// Error if it cannot be written.
   void append(std::span<const float> rows);
 

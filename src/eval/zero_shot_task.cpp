@@ -1,4 +1,7 @@
 // Zero-shot classification of a data set: one label a picture, or several.
+#include <filesystem>
+#include <system_error>
+
 #include "base/error.h"
 #include "base/progress.h"
 #include "eval/metrics.h"
@@ -38,8 +41,15 @@ std::vector<float> load_class_vectors(std::span<const std::string> files, int64_
   return transposed(mean, static_cast<size_t>(dim), static_cast<size_t>(classes));
 }
 
+/// The folder that a file is to lie in.
+void make_folder_of(const std::filesystem::path& file) {
+  std::error_code ignored;  // whoever writes the file says what is wrong
+  std::filesystem::create_directories(file.parent_path(), ignored);
+}
+
 /// As torch.save writes it, or NumPy for a name that ends in .npy.
 void save_class_vectors(const std::filesystem::path& file, const Classifier& classifier) {
+  make_folder_of(file);
   const auto classes = std::ssize(classifier.labels);
   const weights::Tensor tensor = weights::make_tensor(
       {classifier.dim, classes}, transposed(classifier.vectors, classifier.labels.size(),
@@ -85,6 +95,7 @@ PredictedImage predicted(const TaskInput& in, int64_t index) {
 void write_predictions(const TaskInput& in, const Classifier& classifier, const Features& features,
                        const Guesses& guesses) {
   const datasets::Dataset& set = *in.data.test;
+  make_folder_of(in.options.logits_out);
   PredictionWriter writer(in.options.logits_out, {.dataset = in.run.dataset,
                                                   .model = in.run.model,
                                                   .pretrained = in.run.pretrained,
