@@ -107,12 +107,12 @@ TEST(Runs, NameTheirOutputs) {
   const std::string file = (folder / "epoch_3.pt").string();
   write_file(file, "");
   const eval::Run tag{.model = "M/1",
-                .pretrained = "t",
-                .dataset = "wds/vtab/pets",
-                .language = "en",
-                .train_split = "",
-                .val_split = {},
-                .val_proportion = {}};
+                      .pretrained = "t",
+                      .dataset = "wds/vtab/pets",
+                      .language = "en",
+                      .train_split = "",
+                      .val_split = {},
+                      .val_proportion = {}};
   eval::Run path = tag;
   path.pretrained = file;
   const std::string all =

@@ -77,7 +77,8 @@ TEST(Classifier, NeedsLabelsAndTemplates) {
   const text::Tokenizer tokenizer;
   const std::vector<std::string> one = {"{c}"};
   EXPECT_THROW(make_classifier(embedder, tokenizer, {}, one), Error);
-  EXPECT_THROW(make_classifier(embedder, tokenizer, {"cat"}, std::span<const std::string>{}), Error);
+  EXPECT_THROW(make_classifier(embedder, tokenizer, {"cat"}, std::span<const std::string>{}),
+               Error);
 }
 
 Classifier two_axes() {
