@@ -6,11 +6,15 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/json.h"
+
 namespace clipnext {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+std::atomic<bool> as_json{false};
 
 std::string bar(double share) {
   constexpr int kCells = 24;
@@ -43,7 +47,9 @@ Progress::Progress(std::string name, int64_t total, std::string unit, bool quiet
       quiet_(quiet),
       terminal_(isatty(STDERR_FILENO) != 0),
       begin_(Clock::now()),
-      next_(begin_ + seconds(2)) {}
+      next_(begin_ + (as_json ? seconds(0) : seconds(2))) {}
+
+void print_progress_as_json() noexcept { as_json = true; }
 
 Progress::~Progress() { finish(); }
 
@@ -54,7 +60,7 @@ void Progress::add(int64_t count) {
   if (!lock.owns_lock() || finished_) return;
   const auto now = Clock::now();
   if (now < next_) return;
-  next_ = now + (terminal_ ? milliseconds(200) : milliseconds(10000));
+  next_ = now + (as_json ? milliseconds(1000) : milliseconds(terminal_ ? 200 : 10000));
   draw(false);
 }
 
@@ -69,6 +75,24 @@ void Progress::draw(bool last) {
   const int64_t count = count_.load();
   const double elapsed = std::chrono::duration<double>(Clock::now() - begin_).count();
   const double rate = elapsed > 0 ? static_cast<double>(count) / elapsed : 0;
+  drawn_ = true;
+  if (as_json) {
+    const OrderedJson line = {{"progress", name_},
+                              {"done", count},
+                              {"total", total_ > 0 ? OrderedJson(total_) : OrderedJson()},
+                              {"unit", unit_},
+                              {"per_second", rate},
+                              {"seconds", elapsed},
+                              {"finished", last}};
+    std::fprintf(stderr, "%s\n", line.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  } else {
+    const std::string line = text_line(last, count, elapsed, rate);
+    std::fprintf(stderr, terminal_ ? (last ? "\r\033[K%s\n" : "\r\033[K%s") : "%s\n", line.c_str());
+  }
+  std::fflush(stderr);
+}
+
+std::string Progress::text_line(bool last, int64_t count, double elapsed, double rate) const {
   std::string line = name_ + " ";
   if (total_ > 0) line += bar(static_cast<double>(count) / static_cast<double>(total_)) + " ";
   line += std::to_string(count);
@@ -82,9 +106,7 @@ void Progress::draw(bool last) {
     line +=
         format_duration(static_cast<double>(std::max<int64_t>(total_ - count, 0)) / rate) + " left";
   }
-  std::fprintf(stderr, terminal_ ? (last ? "\r\033[K%s\n" : "\r\033[K%s") : "%s\n", line.c_str());
-  std::fflush(stderr);
-  drawn_ = true;
+  return line;
 }
 
 }  // namespace clipnext

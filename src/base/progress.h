@@ -27,6 +27,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   void draw(bool last);
+  std::string text_line(bool last, int64_t count, double elapsed, double rate) const;
 
   std::string name_, unit_;
   int64_t total_;
@@ -38,6 +39,11 @@ class Progress {
   bool drawn_ = false;
   bool finished_ = false;
 };
+
+/// From now on every Progress prints a line of JSON each second, for a program that watches:
+/// {"progress": name, "done", "total" (null if unknown), "unit", "per_second", "seconds",
+/// "finished"}.
+void print_progress_as_json() noexcept;
 
 /// "1h02m", "3m20s", "12s".
 std::string format_duration(double seconds);

@@ -16,6 +16,7 @@
 #include "datasets/dataset.h"
 #include "eval/class_cache.h"
 #include "eval/evaluate.h"
+#include "eval/expected.h"
 #include "eval/results.h"
 
 namespace clipnext::cli {
@@ -50,6 +51,9 @@ class EvalCommand {
       : o_(options), models_(options.model_cache_dir, options.precision, options.common.threads) {}
 
   void run_all() {
+    for (const eval::Run& run : runs_) {  // lest it fail after hours
+      if (!o_.expect.empty()) eval::read_expectations(o_.expect, run.model, run.pretrained);
+    }
     for (const eval::Run& run : runs_) run_or_complain(run);
     if (!o_.expect.empty()) {
       check_expectations(o_, expected_, models_,
@@ -95,7 +99,8 @@ class EvalCommand {
       throw;
     } catch (const Error& error) {
       ++failed_;
-      note("clipnext: " + run.dataset + ": " + error.what());
+      const std::string what = error.what();
+      note("clipnext: " + (what.starts_with(run.dataset + ":") ? "" : run.dataset + ": ") + what);
     }
   }
 

@@ -85,10 +85,10 @@ void add_eval_export(CLI::App& eval_command) {
       ->check(CLI::IsMember({"webp", "png", "jpg"}))
       ->capture_default_str();
   cmd->add_option("--max-count", o->out.max_count, "samples in a shard")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 50))
       ->capture_default_str();
   cmd->add_option("--max-size", o->out.max_size, "bytes of a shard")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 50))
       ->capture_default_str();
   cmd->add_option("--annotation_file", o->request.annotation_file, "captions of a retrieval set");
   cmd->add_option("--language", o->request.language, "of names and templates")

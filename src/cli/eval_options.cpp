@@ -3,6 +3,7 @@
 #include <CLI/Validators.hpp>
 #include <algorithm>
 
+#include "base/progress.h"
 #include "eval/class_cache.h"
 
 namespace clipnext::cli {
@@ -68,7 +69,7 @@ void add_how(CLI::App& c, EvalOptions& o) {
   const std::string group = "How";
   c.add_option("--recall_k", o.task.recall_k, "retrieval: counted among the first K")
       ->expected(1, -1)
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
       ->capture_default_str()
       ->group(group);
   c.add_option("--precision,--dtype", o.precision,
@@ -91,7 +92,7 @@ void add_how(CLI::App& c, EvalOptions& o) {
       ->capture_default_str()
       ->group(group);
   c.add_option("--seed", o.task.seed, "of the linear probe, and of --distributed's order")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, INT64_MAX))
       ->capture_default_str()
       ->group(group);
   c.add_option("--on-bad,--bad_sample", o.on_bad,
@@ -131,7 +132,7 @@ void add_probe(CLI::App& c, EvalOptions& o) {
       ->capture_default_str()
       ->group(group);
   c.add_option("--fewshot_lr", o.task.fewshot_lr, "learning rate")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1e-9, 1e6))
       ->capture_default_str()
       ->group(group);
   c.add_option("--lp_solver", o.task.lp_solver,
@@ -191,7 +192,7 @@ void add_files(CLI::App& c, EvalOptions& o) {
       ->group(group);
   c.add_option("--diagnose_images", o.diagnose_images,
                "pictures on which suspects are tried when a figure is missed; 0: none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->capture_default_str()
       ->group(group);
 }
@@ -204,6 +205,11 @@ void add_eval_options(CLI::App& command, EvalOptions& options) {
   add_probe(command, options);
   add_files(command, options);
   command.add_flag("--quiet", options.task.quiet, "no progress and no notes");
+  command
+      .add_option("--progress", options.progress,
+                  "on standard error: `text` for people, or `json`, a line each second")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   add_common_options(command, options.common);
 }
 
@@ -230,6 +236,7 @@ void settle_eval_options(EvalOptions& o) {
   if (o.skip_load && o.runs.task != "linear_probe") {
     throw CLI::ValidationError("--skip_load", "is for --task linear_probe");
   }
+  if (o.progress == "json") print_progress_as_json();
   o.task.on_bad = on_bad_policy(o.on_bad);
   o.task.cache = eval::default_cache_folder();
   if (o.no_resume) o.task.cache.clear();

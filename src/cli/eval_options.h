@@ -21,6 +21,7 @@ struct EvalOptions {
   std::string precision = "auto";
   std::string normalize = "true";  // as written; task.normalize is what it means
   std::string on_bad = "fail";
+  std::string progress = "text";
   std::string expect;
   int64_t diagnose_images = 1000;
   int64_t num_workers = 4;

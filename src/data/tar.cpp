@@ -53,10 +53,11 @@ std::vector<IndexedMember> index_tar(const std::filesystem::path& path, int64_t 
   while (archive.next()) {
     IndexedMember& member = members.emplace_back();
     member.name = archive.name();
-    if (archive.plain() && archive.size() > inline_bytes) {
+    if (archive.plain()) {
       member.part.range =
           FileRange{.file = file, .offset = archive.offset(), .size = archive.size()};
-    } else {
+    }
+    if (!archive.plain() || archive.size() <= inline_bytes) {
       member.part.bytes = std::make_shared<const std::string>(archive.read());
     }
   }

@@ -39,8 +39,8 @@ class TarReader {
   std::unique_ptr<Archive> archive_;
 };
 
-/// What a member holds: its place in the tar, or its bytes where the tar is compressed or they are
-/// few.
+/// What a member holds: its place in the tar unless that is compressed, and its bytes where they
+/// are few or have no place.
 struct TarPart {
   std::optional<FileRange> range;
   std::shared_ptr<const std::string> bytes;
@@ -54,8 +54,8 @@ struct IndexedMember {
   TarPart part;
 };
 
-/// The files that TarReader gives, without reading what can be read later: members of up to
-/// `inline_bytes` are held at once, and all of a compressed tar. Throws Error as TarReader.
+/// The files that TarReader gives, without reading what can be read later: the bytes of members of
+/// up to `inline_bytes` are held at once, and all of a compressed tar. Throws Error as TarReader.
 std::vector<IndexedMember> index_tar(const std::filesystem::path& path, int64_t inline_bytes = 1024,
                                      int64_t max_member_bytes = kMaxMemberBytes);
 

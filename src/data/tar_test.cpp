@@ -148,11 +148,11 @@ TEST_F(Tar, EndingBetweenMembersWithoutItsEmptyBlocksIsAnError) {
   EXPECT_EQ(read().size(), 2U);
 }
 
-// Names and contents of an index, and which of them lie in the file.
+// Names and contents of an index, and which of them are held.
 std::vector<std::string> list(const std::vector<IndexedMember>& members) {
   std::vector<std::string> lines;
   for (const IndexedMember& member : members) {
-    lines.push_back(member.name + (member.part.range ? " in the file: " : " held: ") +
+    lines.push_back(member.name + (member.part.bytes == nullptr ? " in the file: " : " held: ") +
                     read_part(member.part).substr(0, 3));
   }
   return lines;
@@ -167,6 +167,10 @@ TEST_F(Tar, IndexSaysWhereMembersLie) {
             (std::vector<std::string>{"b/1.txt in the file: one", "a.png in the file: xxx",
                                       "empty held: "}));
   EXPECT_EQ(read_part(index_tar(path_)[1].part), std::string(200'000, 'x'));
+  for (const IndexedMember& member : index_tar(path_)) {
+    ASSERT_TRUE(member.part.range) << member.name;
+    EXPECT_EQ(read_range(*member.part.range), read_part(member.part)) << member.name;
+  }
   EXPECT_THROW(index_tar(path_, 1024, 199'999), Error);
 }
 

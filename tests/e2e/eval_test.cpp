@@ -2,6 +2,7 @@
 #include <cmath>
 #include <fstream>
 #include <random>
+#include <sstream>
 
 #include "e2e/program.h"
 
@@ -264,6 +265,21 @@ TEST_F(Eval, ClassMatricesAreSavedAndAveraged) {
   const Outcome wrong = eval(eval_args(kExamples, {"seen"}, path("t.json"), {"--load_clfs", clf}));
   EXPECT_EQ(wrong.status, 1);
   EXPECT_NE(wrong.err.find("clf.pt: is [128, 162]"), std::string::npos) << wrong.err;
+}
+
+TEST_F(Eval, ProgressIsReadByProgramsToo) {
+  const Outcome outcome =
+      eval(eval_args(kExamples, {"unseen"}, path("r.json"), {"--progress", "json"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  Json last;
+  std::istringstream lines(outcome.err);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("{")) last = Json::parse(line);
+  }
+  EXPECT_EQ(last["progress"], "images");
+  EXPECT_EQ(last["done"], 109);
+  EXPECT_EQ(last["total"], 109);
+  EXPECT_EQ(last["finished"], true);
 }
 
 TEST_F(Eval, RefusesWrongCommandLines) {
