@@ -222,8 +222,6 @@ std::string scatter_svg(const Chart& chart) {
 std::string reliability_svg(const std::vector<Bin>& bins, const std::string& title) {
   constexpr double kSide = 300;
   constexpr Box kPlot = {56, 36, 56 + kSide, 36 + kSide};
-  int64_t images = 0;
-  for (const Bin& bin : bins) images += bin.images;
   std::string svg =
       begin_svg(400, 400, title) + text_at(kPlot.left, 20, "start", title, " font-weight=\"600\"");
   for (const double tick : {0.0, 0.25, 0.5, 0.75, 1.0}) {
