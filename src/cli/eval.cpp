@@ -56,8 +56,9 @@ class EvalCommand {
     }
     for (const eval::Run& run : runs_) run_or_complain(run);
     if (!o_.expect.empty()) {
-      check_expectations(o_, expected_, models_,
-                         [this](const eval::Run& run) { return open(run, o_.split); });
+      check_expectations(o_, expected_, models_, [this](const eval::Run& run, bool custom) {
+        return open(run, o_.split, custom);
+      });
     }
     require(failed_ == 0, failed_, " of ", runs_.size(), " runs failed");
   }
@@ -147,19 +148,19 @@ class EvalCommand {
     return *own_pool_;
   }
 
-  datasets::Dataset open(const eval::Run& run, const std::string& split) {
+  datasets::Dataset open(const eval::Run& run, const std::string& split, bool custom = true) {
     Downloads downloads;
-    datasets::Request request{.name = run.dataset,
-                              .root = eval::fill_dataset_root(o_.runs.dataset_root, run.dataset),
-                              .split = split,
-                              .language = run.language,
-                              .annotation_file = o_.annotation_file,
-                              .custom_classname_file = o_.custom_classname_file,
-                              .custom_template_file = o_.custom_template_file,
-                              .cache = o_.wds_cache_dir.empty()
-                                           ? eval::default_cache_folder() / "datasets"
-                                           : fs::path(o_.wds_cache_dir),
-                              .progress = {}};
+    datasets::Request request{
+        .name = run.dataset,
+        .root = eval::fill_dataset_root(o_.runs.dataset_root, run.dataset),
+        .split = split,
+        .language = run.language,
+        .annotation_file = o_.annotation_file,
+        .custom_classname_file = o_.custom_classname_file,
+        .custom_template_file = custom ? o_.custom_template_file : std::string(),
+        .cache = o_.wds_cache_dir.empty() ? eval::default_cache_folder() / "datasets"
+                                          : fs::path(o_.wds_cache_dir),
+        .progress = {}};
     if (!o_.task.quiet) {
       request.progress = [&](const std::string& file, int64_t done, int64_t total) {
         downloads.show(file, done, total);

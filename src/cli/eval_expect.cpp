@@ -32,8 +32,7 @@ eval::Precision precision_of(const LoadedModel& model) {
 /// The runs of one model and what was expected of it.
 class ModelCheck {
  public:
-  ModelCheck(const EvalOptions& options, LoadedModel& model,
-             const std::function<datasets::Dataset(const eval::Run&)>& open)
+  ModelCheck(const EvalOptions& options, LoadedModel& model, const OpenAgain& open)
       : o_(options), model_(model), open_(open) {}
 
   bool check(const std::vector<const EvaluatedRun*>& runs) {
@@ -73,7 +72,7 @@ class ModelCheck {
     });
     if (run == runs.end()) return {};
     OrderedJson json = {{"dataset", verdict.figure.dataset}, {"metric", verdict.figure.metric}};
-    const datasets::Dataset set = open_((*run)->run);
+    const datasets::Dataset set = open_((*run)->run, true);
     const auto facts = eval::odd_facts(set, known_counts(verdict.figure.dataset),
                                        verdict.measured.value_or(0), verdict.figure.value);
     if (set.kind != datasets::Kind::kClassification || !set.prompts.by_class.empty()) {
@@ -86,7 +85,7 @@ class ModelCheck {
     eval::MissedFigure missed = eval::missed_classification(
         set, verdict.figure.metric, model_.model.config,
         [this](const model::ClipConfig& config) { return with_config(config); }, model_.tokenizer,
-        other_prompts(), o_.diagnose_images);
+        other_prompts((*run)->run), o_.diagnose_images, model_.pool);
     missed.measured = verdict.measured.value_or(0);
     missed.expected = verdict.figure.value;
     missed.tolerance = verdict.tolerance;
@@ -105,11 +104,17 @@ class ModelCheck {
     return infer::load_clip(other, model_.pool, model_.clip->type());
   }
 
-  static std::vector<eval::NamedPrompts> other_prompts() {
-    return {{.name = "ImageNet's 80 templates",
-             .prompts = {.templates = datasets::templates("imagenet1k"), .by_class = {}}},
-            {.name = "open_clip's 7 simple templates",
-             .prompts = {.templates = datasets::simple_imagenet_templates(), .by_class = {}}}};
+  std::vector<eval::NamedPrompts> other_prompts(const eval::Run& run) const {
+    std::vector<eval::NamedPrompts> others = {
+        {.name = "ImageNet's 80 templates",
+         .prompts = {.templates = datasets::templates("imagenet1k"), .by_class = {}}},
+        {.name = "open_clip's 7 simple templates",
+         .prompts = {.templates = datasets::simple_imagenet_templates(), .by_class = {}}}};
+    if (!o_.custom_template_file.empty()) {
+      others.push_back(
+          {.name = "the data set's own templates", .prompts = open_(run, false).prompts});
+    }
+    return others;
   }
 
   static eval::KnownCounts known_counts(const std::string& dataset) {
@@ -121,14 +126,13 @@ class ModelCheck {
 
   const EvalOptions& o_;
   LoadedModel& model_;
-  const std::function<datasets::Dataset(const eval::Run&)>& open_;
+  const OpenAgain& open_;
 };
 
 }  // namespace
 
 void check_expectations(const EvalOptions& options, const std::vector<EvaluatedRun>& runs,
-                        EvalModels& models,
-                        const std::function<datasets::Dataset(const eval::Run&)>& open) {
+                        EvalModels& models, const OpenAgain& open) {
   std::map<std::pair<std::string, std::string>, std::vector<const EvaluatedRun*>> by_model;
   for (const EvaluatedRun& run : runs) {
     by_model[{run.run.model, run.run.pretrained}].push_back(&run);

@@ -13,15 +13,17 @@
 
 namespace clipnext::cli {
 
+/// Opens a run's data set again, with the templates of --custom_template_file or its own.
+using OpenAgain = std::function<datasets::Dataset(const eval::Run&, bool custom)>;
+
 struct EvaluatedRun {
   eval::Run run;
   eval::RunResult result;
 };
 
 /// Prints a table of verdicts for each model, looks for suspects of figures that were missed, and
-/// throws ExpectationMissed (exit status 3) if there are any. `open` opens a run's data set again.
+/// throws ExpectationMissed (exit status 3) if there are any.
 void check_expectations(const EvalOptions& options, const std::vector<EvaluatedRun>& runs,
-                        EvalModels& models,
-                        const std::function<datasets::Dataset(const eval::Run&)>& open);
+                        EvalModels& models, const OpenAgain& open);
 
 }  // namespace clipnext::cli

@@ -73,12 +73,13 @@ std::vector<int64_t> spread(int64_t n, int64_t most);
 
 /// The MissedFigure of acc1, acc5 or mean_per_class_recall of a classification set, on at most
 /// `most_images`; what diagnose tries as prompts are "a photo of a {c}.", "{c}" and
-/// `other_prompts`. Set and tokenizer must outlive what is returned. The caller adds the numbers,
-/// and for prompts by class another embed_texts.
+/// `other_prompts`. Set, tokenizer and pool must outlive what is returned. The caller adds the
+/// numbers, and for prompts by class another embed_texts.
 MissedFigure missed_classification(const datasets::Dataset& set, const std::string& metric,
                                    const model::ClipConfig& config, EmbedderFactory make_embedder,
                                    const text::Tokenizer& tokenizer,
-                                   std::vector<NamedPrompts> other_prompts, int64_t most_images);
+                                   std::vector<NamedPrompts> other_prompts, int64_t most_images,
+                                   ThreadPool& pool);
 
 /// What a data set is known to hold.
 struct KnownCounts {

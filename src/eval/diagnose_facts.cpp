@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <map>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "eval/diagnose.h"
+#include "eval/metrics.h"
 #include "eval/zero_shot.h"
 
 namespace clipnext::eval {
@@ -17,40 +17,6 @@ std::string number(double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.4f", value);
   return text.data();
-}
-
-// The labels of the images a classifier was tried on, and what it made of them.
-struct Counts {
-  int64_t images = 0, top1 = 0, top5 = 0;
-};
-
-double share(int64_t part, int64_t whole) {
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
-
-double classification_score(const std::string& metric, const Classifier& classifier,
-                            std::span<const float> images, std::span<const int64_t> labels) {
-  std::map<int64_t, Counts> by_class;
-  Counts all;
-  const auto dim = static_cast<size_t>(classifier.dim);
-  for (size_t i = 0; i < labels.size(); ++i) {
-    Counts& own = by_class[labels[i]];
-    const auto guesses = classifier.predict(images.subspan(i * dim, dim), 5);
-    const int64_t first = guesses.front().label == labels[i] ? 1 : 0;
-    const auto found = std::find_if(guesses.begin(), guesses.end(), [&](const Prediction& guess) {
-      return guess.label == labels[i];
-    });
-    for (Counts* counts : {&own, &all}) {
-      ++counts->images;
-      counts->top1 += first;
-      counts->top5 += found != guesses.end() ? 1 : 0;
-    }
-  }
-  if (metric == "acc1") return share(all.top1, all.images);
-  if (metric == "acc5") return share(all.top5, all.images);
-  double recalls = 0;
-  for (const auto& [label, counts] : by_class) recalls += share(counts.top1, counts.images);
-  return recalls / static_cast<double>(by_class.size());
 }
 
 void add_count(const char* what, int64_t found, std::optional<int64_t> known,
@@ -99,7 +65,8 @@ std::vector<std::string> odd_facts(const datasets::Dataset& set, const KnownCoun
 MissedFigure missed_classification(const datasets::Dataset& set, const std::string& metric,
                                    const model::ClipConfig& config, EmbedderFactory make_embedder,
                                    const text::Tokenizer& tokenizer,
-                                   std::vector<NamedPrompts> other_prompts, int64_t most_images) {
+                                   std::vector<NamedPrompts> other_prompts, int64_t most_images,
+                                   ThreadPool& pool) {
   require(metric == "acc1" || metric == "acc5" || metric == "mean_per_class_recall",
           "no diagnosis of the metric ", metric);
   MissedFigure missed{.config = config, .make_embedder = std::move(make_embedder)};
@@ -123,11 +90,12 @@ MissedFigure missed_classification(const datasets::Dataset& set, const std::stri
                                           const datasets::Prompts& prompts) {
     return make_classifier(embedder, tokenizer, set.classes, prompts.templates).vectors;
   };
-  missed.score = [&set, metric, labels, dim = config.embed_dim](std::span<const float> images,
-                                                                std::span<const float> texts) {
-    const Classifier classifier{
-        .labels = set.classes, .vectors = {texts.begin(), texts.end()}, .dim = dim};
-    return classification_score(metric, classifier, images, labels);
+  missed.score = [metric, labels, &pool, dim = config.embed_dim](std::span<const float> images,
+                                                                 std::span<const float> texts) {
+    const LinearClasses classes{.weights = texts, .bias = {}, .dim = dim};
+    const Accuracy accuracy = count_right(guess(images, classes, labels, pool), labels);
+    if (metric == "acc1") return accuracy.acc1();
+    return metric == "acc5" ? accuracy.acc5() : accuracy.mean_per_class_recall;
   };
   return missed;
 }

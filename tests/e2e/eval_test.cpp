@@ -245,6 +245,18 @@ TEST_F(Eval, ExpectedFiguresDecideTheExitStatus) {
   EXPECT_TRUE(fs::exists(path("r.json")));
 }
 
+TEST_F(Eval, AMissedFigureSaysWhatToLookAt) {
+  const std::string card = write(
+      "card.json",
+      R"({"figures": [{"dataset": "wds/unseen", "metric": "acc1", "value": 0.1651376, "n": 109}]})");
+  const std::string custom = write("t.json", R"({"unseen": ["zebra crossing {c} lorry"]})");
+  const Outcome outcome = eval(eval_args(kExamples, {"unseen"}, path("r.json"),
+                                         {"--custom_template_file", custom, "--expect", card}));
+  EXPECT_EQ(outcome.status, 3) << outcome.err << outcome.out;
+  EXPECT_NE(outcome.out.find("1. prompts: the data set's own templates"), std::string::npos)
+      << outcome.out;
+}
+
 TEST_F(Eval, ExportedSetsEvaluateTheSame) {
   ASSERT_EQ(run({"eval", "export", "-d", "wds/unseen", "-r", kExamples + "/{dataset}", "-o",
                  path("sets/again"), "--max-count", "50"})

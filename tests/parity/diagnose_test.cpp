@@ -119,7 +119,7 @@ class Diagnose : public testing::Test {
   eval::MissedFigure task(const datasets::Dataset& set, const model::ClipConfig& config) {
     return eval::missed_classification(
         set, "acc1", config, [this](const model::ClipConfig& other) { return make(other); },
-        tokenizer_, {}, static_cast<int64_t>(set.images.size()));
+        tokenizer_, {}, static_cast<int64_t>(set.images.size()), pool_);
   }
 
   ThreadPool pool_{2};
