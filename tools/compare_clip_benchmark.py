@@ -344,8 +344,9 @@ def main():
         miniatures(comparison)
     if "imagenet" in args.only:
         synthetic_imagenet(comparison)
-    print(f"{comparison.compared} sets, {comparison.failures} differences; clip_benchmark {comparison.seconds["clip_benchmark"]:.1f} s, "
-          f"clipnext {comparison.seconds['clipnext']:.0f} s")
+    theirs, ours = comparison.seconds["clip_benchmark"], comparison.seconds["clipnext"]
+    print(f"{comparison.compared} sets, {comparison.failures} differences; "
+          f"clip_benchmark {theirs:.1f} s, clipnext {ours:.1f} s")
     sys.exit(1 if comparison.failures or not comparison.compared else 0)
 
 
