@@ -1,6 +1,7 @@
 #include "eval/features.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <system_error>
@@ -61,6 +62,22 @@ fs::path stem(const FeaturePlace& place, const ContentHash& key) {
   return place.folder / ("features_" + (place.keep ? place.name : key.hex()));
 }
 
+/// What runs that nobody went on with left behind, after a month.
+void forget_old(const FeaturePlace& place) {
+  constexpr std::chrono::hours kMonth{24 * 30};
+  if (place.keep || place.folder.empty()) return;
+  const auto now = fs::file_time_type::clock::now();
+  std::error_code failed;
+  for (fs::directory_iterator it(place.folder, failed), end; !failed && it != end;
+       it.increment(failed)) {
+    std::error_code gone;
+    const auto time = fs::last_write_time(it->path(), gone);
+    if (!gone && it->path().extension() == ".part" && now - time > kMonth) {
+      fs::remove(it->path(), gone);
+    }
+  }
+}
+
 /// Rows of all items to those of the good ones; a bad one's row is NaN. Why it was bad is known of
 /// those that this run has seen.
 Features good_rows(std::span<const float> all, size_t dim,
@@ -93,6 +110,7 @@ Features image_features(model::Embedder& embedder, const ThreadPool& pool,
                         const pipeline::ImageOptions& options, const FeaturePlace& place,
                         bool quiet) {
   const auto dim = static_cast<size_t>(embedder.config().embed_dim);
+  forget_old(place);
   const ContentHash key = images_key(embedder, images, options);
   FeatureStore store(stem(place, key), key, std::ssize(images), embedder.config().embed_dim);
   std::vector<float> all = store.load();

@@ -17,7 +17,8 @@ namespace clipnext::eval {
 
 /// Where vectors are kept.
 struct FeaturePlace {
-  std::filesystem::path folder;  // with their own names when `keep`; else under a hash
+  std::filesystem::path folder;  // with their own names when `keep`; else under a hash, and what is
+                                 // there for over a month is removed
   std::string name;              // "test": files are called features_test.*
   bool keep = false;             // after the run, too
 };
