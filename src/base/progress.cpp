@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <exception>
 
 #include "base/json.h"
 
@@ -51,7 +52,14 @@ Progress::Progress(std::string name, int64_t total, std::string unit, bool quiet
 
 void print_progress_as_json() noexcept { as_json = true; }
 
-Progress::~Progress() { finish(); }
+// What cannot be shown, for want of memory say, is not worth ending the program for.
+Progress::~Progress() {
+  try {
+    finish();
+  } catch (const std::exception&) {
+    quiet_ = true;
+  }
+}
 
 void Progress::add(int64_t count) {
   count_ += count;

@@ -19,7 +19,7 @@ bool is_file(const fs::path& path) {
 std::string file_of_tag(const std::string& model, const std::string& tag,
                         const std::string& cache_dir) {
   if (cache_dir.empty()) return {};
-  for (const std::string& stem : {model + "-" + tag, tag}) {
+  for (const std::string& stem : {std::string(model).append("-").append(tag), tag}) {
     for (const char* ending : {".safetensors", ".bin", ".pt", ".pth"}) {
       const fs::path file = fs::path(cache_dir) / (stem + ending);
       if (is_file(file)) return file.string();
