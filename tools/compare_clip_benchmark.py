@@ -34,7 +34,7 @@ def parse_args():
     parser.add_argument("--model", default="models/emoji-convnext-atto", help="model folder")
     parser.add_argument("--pictures", default="examples/emoji/pictures", help="what generated sets are made of")
     parser.add_argument("--data", nargs="*", default=[], help="folders that hold wds_NAME folders")
-    parser.add_argument("--work", default="compare_clip_benchmark.out", help="where sets and results are written")
+    parser.add_argument("--work", default="build/compare_clip_benchmark", help="where sets and results are written")
     parser.add_argument("--only", nargs="*", default=["data", "forms", "vtab"], choices=["data", "forms", "vtab", "imagenet"])
     parser.add_argument("--names", nargs="*", help="miniatures of these names only")
     parser.add_argument("--images", type=int, default=24, help="pictures of a miniature")
