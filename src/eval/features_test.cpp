@@ -24,6 +24,7 @@ class CountingEmbedder final : public model::Embedder {
   float logit_scale() const override { return 1; }
   float logit_bias() const override { return 0; }
   void embed_images(const model::PixelBatch& batch, float* out, bool) override {
+    require(seen < stop_at, "killed");
     for (int64_t i = 0; i < batch.n; ++i) {
       out[2 * i] = batch.pixels[i * batch.h * batch.w * 3];
       out[2 * i + 1] = static_cast<float>(seen++);
@@ -39,6 +40,7 @@ class CountingEmbedder final : public model::Embedder {
   std::string text_identity() override { return identity; }
 
   int seen = 0;
+  int stop_at = 1'000'000;
   int texts = 0;
   std::string identity = "one";
 
@@ -88,6 +90,27 @@ TEST_F(ImageFeatures, AreComputedOnceWhereTheyAreKept) {
   images_.pop_back();
   embed(true);
   EXPECT_EQ(embedder_.seen, 19);
+}
+
+TEST_F(ImageFeatures, GoOnBehindTheLastOfAKilledRun) {
+  const auto five = images_;
+  while (images_.size() < 100) images_.push_back(five[images_.size() % five.size()]);
+  images_[90].bytes = std::make_shared<const std::string>("no picture");
+  embedder_.stop_at = 30;
+  EXPECT_THROW(embed(false, pipeline::OnBad::kSkip), Error);
+  const int before = embedder_.seen;
+  EXPECT_GE(before, 30);
+  EXPECT_LT(before, 90);
+
+  embedder_.stop_at = 1'000'000;
+  const Features features = embed(false, pipeline::OnBad::kSkip);
+  EXPECT_EQ(embedder_.seen, 99) << "no picture was embedded twice";
+  ASSERT_EQ(features.good.size(), 99U);
+  for (size_t i = 0; i < 99; ++i) {
+    EXPECT_EQ(features.vectors[2 * i], static_cast<float>(10 + features.good[i] % 5));
+  }
+  ASSERT_EQ(features.bad.size(), 1U);
+  EXPECT_EQ(features.bad[0].index, 90);
 }
 
 TEST_F(ImageFeatures, LeaveNothingBehindOtherwise) {
