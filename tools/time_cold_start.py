@@ -14,6 +14,7 @@ installs them.
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -50,7 +51,13 @@ def prepare(args):
     checkpoint = args.folder / f"{args.model}.safetensors"
     photo = args.folder / "photo.jpg"
     if not checkpoint.exists():
-        make_checkpoint(checkpoint, args.model)
+        # In a process of its own: a child begins with its parent's peak of memory.
+        maker = multiprocessing.get_context("spawn").Process(
+            target=make_checkpoint, args=(checkpoint, args.model))
+        maker.start()
+        maker.join()
+        if maker.exitcode != 0:
+            sys.exit("the checkpoint could not be made")
     if not photo.exists():
         make_photo(photo)
     model = ["--model", args.model, "--pretrained", str(checkpoint)]
