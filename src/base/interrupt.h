@@ -3,8 +3,9 @@
 
 namespace clipnext {
 
-/// From now on SIGINT, SIGTERM and SIGHUP set the flag; a second one ends the process at once, less
-/// the temporary files of its FileWriters. A file above the size limit of the process is an error
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 (of batch systems) set the flag; the same one
+/// again, or SIGINT after another, ends the process at once, less the temporary files of its
+/// FileWriters. A file above the size limit of the process is an error
 /// when it is written, not a signal.
 void catch_interrupts();
 

@@ -231,11 +231,11 @@ void Group::barrier() {
   links_->wait(work);
 }
 
-void Group::tell_failure(const std::string& reason) noexcept {
+void Group::tell_failure() noexcept {
   if (!links_) return;
   try {
-    const std::string text = links_->who + ": " + reason;
-    links_->watched->compareSet(kFailure, {}, {text.begin(), text.end()});
+    const std::string text = links_->who + " failed";
+    links_->watched->compareSet(kFailure, std::string(), text);
     // The reason lies with rank 0, and the others look now and then.
     if (first()) std::this_thread::sleep_for(kWatch + std::chrono::seconds(1));
   } catch (...) {  // rank 0 is gone, which the others see

@@ -60,8 +60,9 @@ class Group {
   std::string broadcast(const std::string& text, int64_t root = 0);
   void barrier();
 
-  /// Tells the others that this process cannot go on; they stop within seconds.
-  void tell_failure(const std::string& reason) noexcept;
+  /// Tells the others that this process cannot go on; they stop within seconds, and say whose the
+  /// failure is, which itself is shown here alone.
+  void tell_failure() noexcept;
 
  private:
   struct Links;

@@ -1,5 +1,7 @@
 #include "train/optimizer.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -20,6 +22,7 @@ AdamW::AdamW(std::vector<SlotGroup> groups, const AdamOptions& options)
 
 void AdamW::step(double lr) {
   const at::NoGradGuard no_grad;
+  last_lr_ = lr;
   for (SlotGroup& group : groups_) {
     // One call for all tensors of a kind; the step counts lie where the parameters do.
     std::map<std::pair<at::ScalarType, at::Device>, std::vector<Slot*>,

@@ -47,10 +47,13 @@ class AdamW {
 
   std::vector<SlotGroup>& groups() { return groups_; }
   const AdamOptions& options() const { return options_; }
+  /// Of the last step.
+  double last_lr() const { return last_lr_; }
 
  private:
   std::vector<SlotGroup> groups_;
   AdamOptions options_;
+  double last_lr_ = 0;
 };
 
 }  // namespace clipnext::train

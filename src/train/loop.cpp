@@ -1,0 +1,442 @@
+#include "train/loop.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <future>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "run/console.h"
+#include "run/logs.h"
+#include "run/model_config.h"
+#include "run/names.h"
+#include "run/parse_options.h"
+#include "run/schedule.h"
+#include "run/tensorboard.h"
+#include "train/run_state.h"
+#include "train/setup.h"
+#include "train/step.h"
+#include "train/training_data.h"
+#include "train/validation.h"
+
+namespace clipnext::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+StepOptions step_options(const run::TrainOptions& options, const Precision& precision) {
+  StepOptions step;
+  step.autocast = precision.autocast;
+  step.loss_scaling = precision.loss_scaling;
+  step.checkpoint = options.grad_checkpointing;
+  step.freeze_batch_norm = options.lock_image && options.lock_image_freeze_bn_stats;
+  step.sigmoid_loss = options.siglip;
+  if (options.loss_memory == "exchange") step.loss.memory = FeatureMemory::kExchange;
+  // Of one rank there is nothing to gather.
+  if (!options.gather_with_grad && !options.siglip) step.loss.gradient = FeatureGradient::kShare;
+  if (precision.autocast && options.logits_dtype == "bf16") {
+    step.loss.logits_type = precision.autocast;
+  }
+  step.fix_accumulated_scale = options.accum_fix_scale;
+  step.clip_norm = options.grad_clip_norm;
+  step.on_nan = options.on_nan == "skip" ? OnNan::kSkip : OnNan::kFail;
+  step.ema_decay = options.ema_decay;
+  step.seed = static_cast<uint64_t>(options.seed);
+  return step;
+}
+
+/// What the ranks agree on before each step.
+struct Agreement {
+  bool stop = false;      // some rank was told to
+  bool snapshot = false;  // the first rank's clock says so
+};
+
+class TrainRun {
+ public:
+  TrainRun(run::TrainOptions options, const run::World& world, const std::string& device,
+           Group& group)
+      : options_(named(std::move(options), group)),
+        world_(world),
+        device_(device),
+        group_(group),
+        paths_(run::run_paths(options_)),
+        saves_(run::saves_logs(options_)),
+        log_(log_path(), options_.debug, !group.first()),
+        faults_(log_),
+        config_(run::training_config(options_)),
+        precision_(parse_precision(options_.precision)),
+        tokenizer_(training_tokenizer(options_, config_)) {}
+
+  Ending go(const std::vector<std::string>& warnings);
+
+ private:
+  static run::TrainOptions named(run::TrainOptions options, Group& group);
+  std::filesystem::path log_path();
+  void write_params();
+  void make_model();
+  void resume();
+  Ending epochs();
+  std::optional<Ending> train_epoch();
+  std::vector<DeviceBatch> next_batches(pipeline::LoaderPosition& after);
+  void report_step(int64_t step, const StepReport& report, double lr, bool last);
+  void evaluate(int64_t completed);
+  Agreement agree();
+  bool snapshots() const { return saves_ && options_.snapshot_minutes > 0; }
+  int64_t run_step() const { return progress_.epoch * steps_per_epoch_ + progress_.step; }
+  void save_snapshot();
+  void save_epoch(int64_t completed);
+  void wait_for_save();
+  std::optional<Ending> stopped_here();
+
+  run::TrainOptions options_;
+  run::World world_;
+  at::Device device_;
+  Group& group_;
+  run::RunPaths paths_;
+  bool saves_;
+  run::RunLog log_;
+  FaultLog faults_;
+  model::ClipConfig config_;
+  Precision precision_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+
+  Params params_;
+  std::unique_ptr<Stepper> stepper_;
+  RunData data_;
+  run::Schedule schedule_;
+  int64_t steps_per_epoch_ = 0;
+  RunProgress progress_;
+  std::unique_ptr<run::ScalarLog> scalars_;
+  std::future<void> saving_;
+  Clock::time_point last_snapshot_ = Clock::now();
+
+  run::AverageMeter data_time_, batch_time_;
+  std::optional<run::LossMeter> loss_;
+};
+
+run::TrainOptions TrainRun::named(run::TrainOptions options, Group& group) {
+  // The clocks of machines differ: the first rank names the run.
+  if (!options.name) {
+    options.name = group.broadcast(run::automatic_name(options, std::time(nullptr)));
+  }
+  return options;
+}
+
+/// Makes the run's folder on the first rank, whose failure is everybody's.
+std::filesystem::path TrainRun::log_path() {
+  std::string failure;
+  if (group_.first() && saves_) {
+    try {
+      run::open_run_folder(paths_, options_);
+    } catch (const Error& error) {
+      failure = error.what();
+    }
+  }
+  failure = group_.broadcast(failure);
+  require(failure.empty(), failure);
+  if (!saves_) return {};
+  if (options_.log_local && world_.local_rank == 0 && !group_.first()) {
+    return paths_.local_log(group_.rank());
+  }
+  return group_.first() ? paths_.log() : std::filesystem::path();
+}
+
+void TrainRun::write_params() {
+  if (!group_.first()) return;
+  const run::RunFacts facts{.device = device_.str(),
+                            .rank = group_.rank(),
+                            .local_rank = world_.local_rank,
+                            .world_size = group_.size(),
+                            .distributed = group_.size() > 1,
+                            .log_path = saves_ ? paths_.log().string() : "",
+                            .checkpoint_path = paths_.checkpoints().string(),
+                            .tensorboard_path = paths_.tensorboard().string()};
+  for (const auto& [key, value] : run::params(options_, facts)) log_.info("  " + key + ": " + value);
+  if (saves_) write_file(paths_.params(), run::params_text(options_, facts));
+}
+
+void TrainRun::make_model() {
+  std::vector<std::string> notes;
+  params_ = initial_params(options_, config_, device_, notes);
+  for (const std::string& note : notes) log_.warning(note);
+  if (precision_.parameters) {
+    cast_params(params_, config_, *precision_.parameters,
+                precision_.pure ? CastRule::kPure : CastRule::kNative);
+  }
+  stepper_ = std::make_unique<Stepper>(params_, config_, make_optimizer(options_, config_, params_),
+                                       group_, step_options(options_, precision_));
+  int64_t count = 0;
+  for_each_param(params_, config_, [&](at::Tensor& t, const model::ParamInfo& info) {
+    if (info.role != model::Role::kStatistic) count += t.numel();
+  });
+  log_.info("Model " + config_.name + ": " + std::to_string(count) + " parameters");
+}
+
+void TrainRun::resume() {
+  if (!options_.resume) return;
+  const std::string path = group_.broadcast([&] {
+    if (!group_.first() || options_.resume != "latest") return *options_.resume;
+    std::vector<std::string> notes;
+    const auto choice = run::find_latest(paths_, position_reader(config_), notes);
+    for (const std::string& note : notes) log_.warning(note);
+    return choice ? choice->path.string() : std::string();
+  }());
+  if (path.empty()) {
+    log_.info("No latest resume checkpoint found, training begins anew");
+    return;
+  }
+  progress_ = load_state(path, config_, locking_of(options_), params_, *stepper_, group_);
+  log_.info("=> resuming from '" + path + "' (epoch " + std::to_string(progress_.epoch) +
+            (progress_.step > 0 ? ", step " + std::to_string(progress_.step) : "") + ")");
+}
+
+Agreement TrainRun::agree() {
+  const double minutes = seconds_since(last_snapshot_) / 60;
+  const bool due = group_.first() && snapshots() && minutes >= options_.snapshot_minutes;
+  at::Tensor flags = at::tensor({interrupted() ? 1.0F : 0.0F, due ? 1.0F : 0.0F});
+  if (device_.is_cuda() && group_.size() > 1) flags = flags.to(device_);
+  group_.all_reduce(flags);
+  flags = flags.cpu();
+  return {flags[0].item<float>() > 0, flags[1].item<float>() > 0};
+}
+
+void TrainRun::wait_for_save() {
+  if (saving_.valid()) saving_.get();
+}
+
+void TrainRun::save_snapshot() {
+  wait_for_save();
+  last_snapshot_ = Clock::now();
+  const RunProgress everywhere = gather_progress(progress_, group_);
+  if (!group_.first() || !saves_) return;
+  write_snapshot_file(paths_.snapshot(), config_, *options_.name, params_, *stepper_, everywhere,
+                      run_step());
+  log_.debug("snapshot at epoch " + std::to_string(progress_.epoch) + ", step " +
+             std::to_string(progress_.step));
+}
+
+void TrainRun::save_epoch(int64_t completed) {
+  if (!group_.first() || !saves_) return;
+  const bool keeps = run::saves_epoch(completed, options_.epochs, options_.save_frequency);
+  if (!keeps && !options_.save_most_recent) return;
+  wait_for_save();
+  auto state = std::make_shared<CheckpointCopy>(
+      copy_state(config_, *options_.name, params_, *stepper_, completed, run_step(),
+                 completed * data_.epoch.samples));
+  saving_ = std::async(std::launch::async, [this, state, keeps, completed] {
+    const std::string& format = options_.checkpoint_format;
+    if (keeps) {
+      write_checkpoint_file(paths_.epoch(completed, format), config_, *state);
+      const auto previous = run::previous_saved(completed, options_.save_frequency);
+      std::error_code ignored;
+      if (options_.delete_previous_checkpoint && previous) {
+        std::filesystem::remove(paths_.epoch(*previous, format), ignored);
+      }
+    }
+    if (options_.save_most_recent) write_checkpoint_file(paths_.latest(format), config_, *state);
+    // What the finished epoch's file holds is not needed from the snapshot.
+    std::error_code ignored;
+    if (keeps) std::filesystem::remove(paths_.snapshot(), ignored);
+  });
+}
+
+std::vector<DeviceBatch> TrainRun::next_batches(pipeline::LoaderPosition& after) {
+  std::vector<DeviceBatch> batches;
+  for (int64_t j = 0; j < options_.accum_freq; ++j) {
+    auto batch = data_.loader->next();
+    require(batch.has_value(), "the training data ended within an epoch");
+    after = batch->after;
+    batches.push_back(to_device(std::move(*batch), config_, device_));
+  }
+  return batches;
+}
+
+void TrainRun::report_step(int64_t step, const StepReport& report, double lr, bool last) {
+  const int64_t every = options_.log_every_n_steps;
+  const int64_t metric_every = options_.log_metric_every_n_steps.value_or(every);
+  const bool line = last || step % every == 0;
+  const bool metric = last || step % metric_every == 0;
+  if (!line && !metric) return;
+  at::Tensor mean = report.loss / static_cast<double>(group_.size());
+  group_.all_reduce(mean);
+  const auto loss = mean.item<double>();
+  const int64_t batch = options_.batch_size * options_.accum_freq;
+  const int64_t samples_seen = (run_step() + 1) * batch * group_.size();
+  loss_->update(loss, options_.batch_size, samples_seen);
+  if (!group_.first()) return;
+
+  const double per_gpu = static_cast<double>(batch) / batch_time_.value();
+  const double per_second = per_gpu * static_cast<double>(group_.size());
+  if (line) {
+    log_.info(run::train_line({.epoch = progress_.epoch,
+                               .step = step + 1,
+                               .steps_per_epoch = steps_per_epoch_,
+                               .samples = (step + 1) * batch * group_.size(),
+                               .samples_per_epoch = data_.epoch.samples,
+                               .data_time = data_time_.average(),
+                               .batch_time = batch_time_.average(),
+                               .samples_per_second = per_second,
+                               .samples_per_second_per_gpu = per_gpu,
+                               .lr = lr,
+                               .logit_scale = report.logit_scale,
+                               .losses = {{"contrastive_loss", loss, loss_->average()},
+                                          {"loss", loss, loss_->average()}}}));
+  }
+  if (metric && scalars_) {
+    scalars_->write({{"train/data_time", data_time_.value()},
+                     {"train/batch_time", batch_time_.value()},
+                     {"train/samples_per_second", per_second},
+                     {"train/samples_per_second_per_gpu", per_gpu},
+                     {"train/scale", report.logit_scale},
+                     {"train/lr", lr},
+                     {"train/contrastive_loss", loss},
+                     {"train/loss", loss}},
+                    run_step());
+  }
+  if (line) {
+    data_time_.reset();
+    batch_time_.reset();
+  }
+}
+
+std::optional<Ending> TrainRun::stopped_here() {
+  if (options_.stop_after_steps && run_step() >= *options_.stop_after_steps) return Ending::kDone;
+  return std::nullopt;
+}
+
+/// Trains from progress_.step to the end of the epoch, or to where the run ends.
+std::optional<Ending> TrainRun::train_epoch() {
+  data_.loader->begin_epoch(progress_.epoch, progress_.loader);
+  loss_->begin_epoch();
+  Progress bar("epoch " + std::to_string(progress_.epoch + 1) + "/" +
+                   std::to_string(options_.epochs),
+               steps_per_epoch_ - progress_.step, "steps",
+               !group_.first() || (!options_.json && isatty(STDERR_FILENO) == 0));
+  auto begin = Clock::now();
+  while (progress_.step < steps_per_epoch_) {
+    const Agreement agreed = agree();
+    if (agreed.stop || agreed.snapshot) save_snapshot();
+    if (agreed.stop) return Ending::kInterrupted;
+    if (const auto ending = stopped_here()) {
+      save_snapshot();
+      return ending;
+    }
+    const int64_t step = progress_.step;
+    pipeline::LoaderPosition after;
+    const std::vector<DeviceBatch> batches = next_batches(after);
+    data_time_.update(seconds_since(begin));
+    const double lr = run::lr_at(schedule_, run_step());
+    const StepReport report = stepper_->step(batches, lr, run_step());
+    batch_time_.update(seconds_since(begin));
+    begin = Clock::now();
+    if (report.skipped) {
+      log_.warning("step " + std::to_string(run_step()) +
+                   " was not finite and is left out (" +
+                   std::to_string(stepper_->skipped_steps()) + " so far)");
+    }
+    report_step(step, report, lr, step + 1 == steps_per_epoch_);
+    progress_.loader = after;
+    ++progress_.step;
+    bar.add();
+  }
+  bar.finish();
+  return std::nullopt;
+}
+
+void TrainRun::evaluate(int64_t completed) {
+  const bool pairs =
+      options_.val_data && run::evaluates(completed, options_.epochs, options_.val_frequency);
+  const bool zero_shot =
+      (options_.imagenet_val || options_.imagenet_v2 || !options_.zeroshot_data.empty()) &&
+      run::evaluates(completed, options_.epochs, options_.zeroshot_frequency);
+  if (!pairs && !zero_shot) return;
+  const Mode mode{.autocast = precision_.autocast};
+  Metrics metrics;
+  if (zero_shot && group_.first()) {
+    Clip clip(config_, params_, precision_.autocast);
+    metrics = validate_zero_shot(options_, clip, *tokenizer_, log_);
+  }
+  if (pairs) {
+    for (auto& metric : validate_pairs(options_, config_, params_, mode, tokenizer_, group_,
+                                       faults_, log_, completed)) {
+      metrics.push_back(metric);
+    }
+  }
+  if (group_.first()) {
+    log_.info(run::eval_line(completed, metrics));
+    if (scalars_) {
+      run::Scalars values;
+      for (const auto& [name, value] : metrics) values.emplace_back("val/" + name, value);
+      scalars_->write_epoch(values, completed, run_step());
+    }
+    if (saves_) append_result(paths_.results(), metrics, completed);
+  }
+  group_.barrier();
+}
+
+Ending TrainRun::epochs() {
+  data_ = open_training_data(options_, config_, tokenizer_, group_, faults_);
+  steps_per_epoch_ = data_.epoch.batches / options_.accum_freq;
+  require(steps_per_epoch_ > 0, "an epoch of ", data_.epoch.batches,
+          " batches has no step of --accum-freq ", options_.accum_freq);
+  schedule_ = run::make_schedule(options_, steps_per_epoch_);
+  loss_.emplace(options_.train_loss_ema_samples.value_or(0));
+  if (group_.first() && saves_) {
+    scalars_ = std::make_unique<run::ScalarLog>(
+        paths_.scalars(),
+        run::writes_tensorboard(options_) ? paths_.tensorboard() : std::filesystem::path(),
+        options_.resume ? std::optional(run_step()) : std::nullopt);
+  }
+  while (progress_.epoch < options_.epochs) {
+    log_.info("Start epoch " + std::to_string(progress_.epoch));
+    if (const auto ending = train_epoch()) return *ending;
+    const int64_t completed = progress_.epoch + 1;
+    progress_ = {.epoch = completed};
+    evaluate(completed);
+    save_epoch(completed);
+    group_.barrier();
+    if (options_.stop_after_epochs && completed >= *options_.stop_after_epochs) break;
+    if (const auto ending = stopped_here()) break;
+  }
+  return Ending::kDone;
+}
+
+Ending TrainRun::go(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) log_.warning(warning);
+  log_.info("Running on " + device_.str() + ", rank " + std::to_string(group_.rank()) + " of " +
+            std::to_string(group_.size()));
+  write_params();
+  make_model();
+  resume();
+  if (!options_.train_data && options_.dataset_type != "synthetic") {
+    evaluate(progress_.epoch);
+    return Ending::kDone;
+  }
+  const Ending ending = epochs();
+  wait_for_save();
+  if (faults_.count() > 0) {
+    log_.warning(std::to_string(faults_.count()) + " parts of the data were left out");
+  }
+  return ending;
+}
+
+}  // namespace
+
+Ending train(const run::TrainOptions& options, const run::World& world, const std::string& device,
+             const std::vector<std::string>& warnings, Group& group) {
+  return TrainRun(options, world, device, group).go(warnings);
+}
+
+}  // namespace clipnext::train

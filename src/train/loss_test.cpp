@@ -1,0 +1,160 @@
+#include "train/loss.h"
+
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <thread>
+#include <vector>
+
+#include "base/random.h"
+
+namespace clipnext::train {
+namespace {
+
+at::Tensor unit_rows(int64_t n, int64_t d, uint64_t seed) {
+  RandomStream random(seed);
+  at::Tensor x = at::empty({n, d});
+  for (int64_t i = 0; i < n * d; ++i) x.data_ptr<float>()[i] = static_cast<float>(random.normal());
+  return x / x.norm(2, 1, true);
+}
+
+struct Gradients {
+  at::Tensor loss, image, text, scale, bias;
+};
+
+/// The formulas as they stand in open_clip's losses, whole matrices, in float64.
+Gradients plain(const at::Tensor& image, const at::Tensor& text, double scale, double bias,
+                bool sigmoid) {
+  const auto leaf = [](const at::Tensor& t) { return t.to(at::kDouble).clone().set_requires_grad(true); };
+  const at::Tensor i = leaf(image), t = leaf(text);
+  const at::Tensor s = leaf(at::tensor(scale, at::kDouble)), b = leaf(at::tensor(bias, at::kDouble));
+  const at::Tensor logits = s * i.matmul(t.t()) + b;
+  const int64_t n = image.size(0);
+  at::Tensor loss;
+  if (sigmoid) {
+    const at::Tensor sign = 2 * at::eye(n, at::kDouble) - 1;
+    loss = -at::log_sigmoid(sign * logits).sum() / static_cast<double>(n);
+  } else {
+    const at::Tensor labels = at::arange(n, at::kLong);
+    loss = (at::cross_entropy_loss(logits, labels) + at::cross_entropy_loss(logits.t(), labels)) / 2;
+  }
+  torch::autograd::backward({loss}, {});
+  return {loss.detach(), i.grad(), t.grad(), s.grad(), b.grad()};
+}
+
+Gradients ours(const at::Tensor& image, const at::Tensor& text, double scale, double bias,
+               bool sigmoid, Group& group, const LossOptions& options) {
+  const at::Tensor i = image.clone().set_requires_grad(true);
+  const at::Tensor t = text.clone().set_requires_grad(true);
+  const at::Tensor s = at::tensor(static_cast<float>(scale)).set_requires_grad(true);
+  const at::Tensor b = at::tensor(static_cast<float>(bias)).set_requires_grad(true);
+  const at::Tensor loss = sigmoid ? sigmoid_loss(i, t, s, b, group, options)
+                                  : contrastive_loss(i, t, s, b, group, options);
+  torch::autograd::backward({loss}, {});
+  return {loss.detach(), i.grad(), t.grad(), s.grad(), b.grad()};
+}
+
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor want = b.to(at::kDouble);
+  return (a.to(at::kDouble) - want).norm().item<double>() / (want.norm().item<double>() + 1e-12);
+}
+
+class OneProcess : public testing::TestWithParam<std::tuple<bool, int64_t>> {};
+
+TEST_P(OneProcess, EqualsTheFormulaWhateverTheTile) {
+  const auto [sigmoid, tile] = GetParam();
+  const at::Tensor image = unit_rows(37, 24, 1), text = unit_rows(37, 24, 2);
+  const double scale = 14.3, bias = sigmoid ? -7 : 0;
+  Group alone;
+  const Gradients got = ours(image, text, scale, bias, sigmoid, alone, {.tile = tile});
+  const Gradients want = plain(image, text, scale, bias, sigmoid);
+  EXPECT_LT(relative(got.loss, want.loss), 1e-6);
+  EXPECT_LT(relative(got.image, want.image), 2e-6);
+  EXPECT_LT(relative(got.text, want.text), 2e-6);
+  EXPECT_LT(relative(got.scale, want.scale), 5e-6);
+  if (sigmoid) {
+    EXPECT_LT(relative(got.bias, want.bias), 2e-6);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Loss, OneProcess,
+                         testing::Combine(testing::Bool(), testing::Values(1, 5, 36, 37, 4096)));
+
+/// f(group) in `size` threads, each a rank of its own.
+template <class F>
+void with_ranks(int64_t size, const F& f) {
+  static std::atomic<int> port{24011};
+  const int at = port++;
+  std::vector<std::thread> ranks;
+  for (int64_t rank = 0; rank < size; ++rank) {
+    ranks.emplace_back([&, rank] {
+      Group group({.rank = rank, .size = size, .port = at, .timeout = std::chrono::seconds(60)});
+      f(group);
+    });
+  }
+  for (std::thread& rank : ranks) rank.join();
+}
+
+class ManyProcesses : public testing::TestWithParam<std::tuple<bool, FeatureMemory, int64_t>> {};
+
+TEST_P(ManyProcesses, AverageIsTheGradientOfTheWholeBatch) {
+  const auto [sigmoid, memory, world] = GetParam();
+  const int64_t rows = 5;
+  const at::Tensor image = unit_rows(rows * world, 16, 3), text = unit_rows(rows * world, 16, 4);
+  const double scale = 10, bias = sigmoid ? -3 : 0;
+  const Gradients want = plain(image, text, scale, bias, sigmoid);
+  std::vector<Gradients> got(static_cast<size_t>(world));
+  with_ranks(world, [&](Group& group) {
+    const auto mine = [&](const at::Tensor& all) { return all.narrow(0, group.rank() * rows, rows); };
+    got[static_cast<size_t>(group.rank())] = ours(mine(image), mine(text), scale, bias, sigmoid,
+                                                  group, {.memory = memory, .tile = 7});
+  });
+  at::Tensor loss = at::zeros({}), for_scale = at::zeros({}), for_bias = at::zeros({});
+  std::vector<at::Tensor> images, texts;
+  const auto w = static_cast<double>(world);
+  for (const Gradients& rank : got) {
+    loss = loss + rank.loss / w;
+    for_scale = for_scale + rank.scale / w;
+    for_bias = for_bias + rank.bias / w;
+    images.push_back(rank.image / w);  // as averaging parameters' gradients does
+    texts.push_back(rank.text / w);
+  }
+  EXPECT_LT(relative(loss, want.loss), 1e-6);
+  EXPECT_LT(relative(at::cat(images), want.image), 2e-6);
+  EXPECT_LT(relative(at::cat(texts), want.text), 2e-6);
+  EXPECT_LT(relative(for_scale, want.scale), 1e-5);
+  if (sigmoid) {
+    EXPECT_LT(relative(for_bias, want.bias), 2e-6);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Loss, ManyProcesses,
+                         testing::Combine(testing::Bool(),
+                                          testing::Values(FeatureMemory::kGather,
+                                                          FeatureMemory::kExchange),
+                                          testing::Values(2, 3)));
+
+TEST(Loss, WithoutGatheredGradientsTowersGetTheirShareAndTheScaleAll) {
+  const int64_t rows = 4, world = 2;
+  const at::Tensor image = unit_rows(rows * world, 8, 5), text = unit_rows(rows * world, 8, 6);
+  const Gradients want = plain(image, text, 5, 0, false);
+  with_ranks(world, [&](Group& group) {
+    const auto mine = [&](const at::Tensor& all) { return all.narrow(0, group.rank() * rows, rows); };
+    const Gradients got = ours(mine(image), mine(text), 5, 0, false, group,
+                               {.gradient = FeatureGradient::kShare});
+    EXPECT_LT(relative(got.image, mine(want.image)), 2e-6);  // less by 1 / world once averaged
+  });
+}
+
+TEST(Loss, RoundedLogitsStayNearTheFormula) {
+  const at::Tensor image = unit_rows(16, 32, 7), text = unit_rows(16, 32, 8);
+  Group alone;
+  const Gradients got = ours(image, text, 20, 0, false, alone, {.logits_type = at::kBFloat16});
+  const Gradients want = plain(image, text, 20, 0, false);
+  EXPECT_LT(relative(got.loss, want.loss), 0.01);
+  EXPECT_LT(relative(got.image, want.image), 0.02);
+}
+
+}  // namespace
+}  // namespace clipnext::train

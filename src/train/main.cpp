@@ -1,0 +1,115 @@
+// clipnext-torch: what `clipnext train` executes, and one process of a distributed run.
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/thread_pool.h"
+#include "run/launch.h"
+#include "run/parse_options.h"
+#include "train/local_launch.h"
+#include "train/loop.h"
+
+namespace clipnext::train {
+namespace {
+
+enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kInterrupted = 130 };
+
+int complain(const std::string& message, ExitStatus status) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "clipnext: %s\n", message.c_str());
+  return status;
+}
+
+bool cuda_available() { return at::hasCUDA() && at::globalContext().hasCUDA(); }
+
+Meeting meeting(const run::TrainOptions& options, const run::World& world,
+                const std::string& device) {
+  Meeting meeting{.rank = world.rank, .size = world.size};
+  if (world.size == 1) return meeting;
+  const run::Rendezvous place =
+      run::find_rendezvous(run::read_environment(), options.dist_url, world);
+  meeting.host = place.host;
+  meeting.port = static_cast<int>(place.port);
+  meeting.backend = run::choose_backend(options, device);
+  meeting.timeout = std::chrono::seconds(options.dist_timeout);
+  return meeting;
+}
+
+/// How many processes of the run this machine has, as launchers say; Slurm's "2(x3)" begins with it.
+int64_t local_size(const run::Environment& environment) {
+  for (const char* name : {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
+                           "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}) {
+    const auto found = environment.find(name);
+    if (found == environment.end()) continue;
+    return std::max<int64_t>(1, std::strtoll(found->second.c_str(), nullptr, 10));
+  }
+  return 1;
+}
+
+/// Processes on one machine share its cores.
+void set_threads(const run::TrainOptions& options, const run::World& world) {
+  const int64_t sharing = world.distributed ? local_size(run::read_environment()) : 1;
+  const int64_t threads =
+      options.threads > 0 ? options.threads : std::max<int64_t>(1, usable_cpus() / sharing);
+  at::set_num_threads(static_cast<int>(threads));
+}
+
+int run_rank(const run::ParsedOptions& parsed, const run::World& world) {
+  const run::TrainOptions& options = parsed.options;
+  std::vector<std::string> warnings = parsed.warnings;
+  const std::string device = run::choose_device(options, world, cuda_available(), warnings);
+  set_threads(options, world);
+  Group group(meeting(options, world, device));
+  try {
+    return train(options, world, device, warnings, group) == Ending::kDone ? kDone : kInterrupted;
+  } catch (const Interrupted&) {
+    throw;
+  } catch (...) {
+    group.tell_failure();
+    throw;
+  }
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const run::ParsedOptions parsed = run::parse_options(arguments);
+  const run::Environment environment = run::read_environment();
+  follow_launcher(environment);
+  const run::World world = run::detect_world(environment);
+  run::check_world(parsed.options, std::max(world.size, parsed.options.nproc));
+  if (parsed.options.nproc > 1 && !world.distributed) {
+    return launch_local(parsed.options.nproc, arguments, environment);
+  }
+  catch_interrupts();
+  return run_rank(parsed, world);
+}
+
+}  // namespace
+}  // namespace clipnext::train
+
+int main(int argc, char** argv) {
+  using namespace clipnext;
+  using namespace clipnext::train;
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  try {
+    // As clipnext is called: `train` is the one command here.
+    if (!arguments.empty() && arguments.front() == "train") arguments.erase(arguments.begin());
+    return train::run(arguments);
+  } catch (const run::UsageError& error) {
+    return complain(std::string(error.what()) + " (clipnext train --help)", kWrongCommandLine);
+  } catch (const Interrupted& error) {
+    return complain(error.what(), kInterrupted);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory", kFailed);
+  } catch (const c10::Error& error) {
+    return complain(error.what_without_backtrace(), kFailed);
+  } catch (const std::exception& error) {
+    return complain(error.what(), kFailed);
+  }
+}

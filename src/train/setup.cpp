@@ -1,0 +1,141 @@
+#include "train/setup.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "model/bind.h"
+#include "model/param_groups.h"
+#include "model/param_order.h"
+#include "model/source.h"
+#include "weights/checkpoint.h"
+
+namespace clipnext::train {
+namespace {
+
+/// Whether --model brings weights along.
+bool is_folder(const std::string& model) {
+  return model.starts_with("local-dir:") || std::filesystem::is_directory(model);
+}
+
+/// Tensors of the checkpoint that fit; what does not is named.
+Params loose_params(const model::ClipConfig& config, const weights::TensorMap& tensors,
+                    Params initial, std::vector<std::string>& notes) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::string> random;
+  for_each_param(initial, config, [&](at::Tensor& t, const model::ParamInfo& info) {
+    auto found = tensors.find(info.name);
+    if (found == tensors.end()) found = tensors.find("text." + info.name);
+    const bool fits = found != tensors.end() && weights::is_float(found->second.dtype) &&
+                      found->second.numel() == t.numel() &&
+                      (found->second.shape == info.shape || t.numel() == 1);
+    if (!fits) {
+      random.push_back(info.name + (found == tensors.end()
+                                        ? " (missing)"
+                                        : " (" + weights::format_shape(found->second.shape) +
+                                              ", not " + weights::format_shape(info.shape) + ")"));
+      return;
+    }
+    const std::vector<float> values = weights::to_f32(found->second);
+    t.detach().copy_(at::from_blob(const_cast<float*>(values.data()), t.sizes(), at::kFloat));
+  });
+  require(random.size() < model::list_params(config).size(),
+          "--pretrained holds no tensor that fits ", config.name);
+  for (const std::string& name : random) notes.push_back("begins at random: " + name);
+  return initial;
+}
+
+}  // namespace
+
+std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
+                                                          const model::ClipConfig& config) {
+  const text::Clean clean = text::parse_clean(config.text.clean);
+  if (is_folder(options.model)) {
+    const model::Model found = model::open_model(options.model);
+    if (!found.tokenizer_folder.empty()) {
+      return std::make_shared<const text::Tokenizer>(
+          text::Tokenizer::from_folder(found.tokenizer_folder, clean));
+    }
+  }
+  return std::make_shared<const text::Tokenizer>(clean);
+}
+
+Params initial_params(const run::TrainOptions& options, const model::ClipConfig& config,
+                      at::Device device, std::vector<std::string>& notes) {
+  const auto seed = static_cast<uint64_t>(options.init_seed.value_or(options.seed));
+  if (is_folder(options.model)) {
+    const model::Model found = model::open_model(options.model);
+    return from_tensors(config, found.checkpoint.tensors, found.weights_file.string(), device);
+  }
+  if (!options.pretrained.empty()) {
+    require(std::filesystem::exists(options.pretrained), "--pretrained ", options.pretrained,
+            ": no such file; tags of published weights are not looked up here, give the file");
+    const weights::Checkpoint checkpoint = weights::open_checkpoint(options.pretrained);
+    if (!options.pretrained_loose) {
+      return from_tensors(config, checkpoint.tensors, options.pretrained, device);
+    }
+    Params random = make_params(config, device);
+    initialise(random, config, seed);
+    return loose_params(config, checkpoint.tensors, std::move(random), notes);
+  }
+  Params params = make_params(config, device);
+  initialise(params, config, seed);
+  return params;
+}
+
+Precision parse_precision(const std::string& name) {
+  if (name == "fp32") return {};
+  if (name == "amp") return {.autocast = at::kHalf, .loss_scaling = true};
+  if (name == "amp_bf16" || name == "amp_bfloat16") return {.autocast = at::kBFloat16};
+  if (name == "bf16") return {.parameters = at::kBFloat16};
+  if (name == "fp16") return {.parameters = at::kHalf};
+  if (name == "pure_bf16") return {.parameters = at::kBFloat16, .pure = true};
+  if (name == "pure_fp16") return {.parameters = at::kHalf, .pure = true};
+  fail("--precision ", name, ": fp32, amp, amp_bf16, bf16, fp16, pure_bf16 or pure_fp16");
+}
+
+model::Locking locking_of(const run::TrainOptions& options) {
+  return {.image = options.lock_image,
+          .image_unlocked_groups = options.lock_image_unlocked_groups,
+          .text = options.lock_text,
+          .text_unlocked_groups = options.lock_text_unlocked_layers};
+}
+
+AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,
+                     Params& params) {
+  const auto trained = model::trained_params(config, locking_of(options));
+  std::map<std::string, at::Tensor*, std::less<>> by_name;
+  for_each_param(params, config, [&](at::Tensor& t, const model::ParamInfo& info) {
+    t.set_requires_grad(false);
+    by_name[info.name] = &t;
+  });
+  const auto rule = options.decay_positional_embedding ? model::DecayRule::kByName
+                                                       : model::DecayRule::kByModel;
+  const auto scales = model::layer_lr_scales(config, options.image_layer_decay.value_or(1),
+                                             options.text_layer_decay.value_or(1));
+  std::vector<SlotGroup> groups;
+  int decays = 0;
+  for (const auto& members : model::decay_groups(config, trained, rule)) {
+    // One group for each share of the learning rate; a single one where all have the whole.
+    std::map<double, SlotGroup, std::greater<>> shares;
+    for (const model::ParamInfo& info : members) {
+      const auto scale = scales.find(info.name);
+      const double share = scale == scales.end() ? 1 : scale->second;
+      SlotGroup& group = shares[share];
+      group.lr_scale = share;
+      group.weight_decay = decays == 0 ? 0 : options.wd;
+      at::Tensor& parameter = *by_name.at(info.name);
+      parameter.set_requires_grad(true);
+      group.slots.push_back(make_slot(info.name, parameter));
+    }
+    for (auto& [share, group] : shares) groups.push_back(std::move(group));
+    ++decays;
+  }
+  return AdamW(std::move(groups),
+               {.beta1 = *options.beta1, .beta2 = *options.beta2, .eps = *options.eps});
+}
+
+}  // namespace clipnext::train

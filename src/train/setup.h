@@ -1,0 +1,44 @@
+// From the options to a model that can be trained.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "model/param_groups.h"
+#include "run/options.h"
+#include "text/tokenizer.h"
+#include "train/optimizer.h"
+#include "train/params.h"
+
+namespace clipnext::train {
+
+/// The vocabulary that goes with it.
+std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
+                                                          const model::ClipConfig& config);
+
+/// Parameters to begin with: those of --pretrained or of the folder that --model names, else drawn
+/// at random. With --pretrained-loose tensors that do not fit, or are missing, stay random, and are
+/// named in `notes`. Throws Error that lists what does not fit.
+Params initial_params(const run::TrainOptions& options, const model::ClipConfig& config,
+                      at::Device device, std::vector<std::string>& notes);
+
+/// --precision: what is cast, and what autocast computes in.
+struct Precision {
+  std::optional<at::ScalarType> parameters = std::nullopt;
+  bool pure = false;
+  std::optional<at::ScalarType> autocast = std::nullopt;
+  bool loss_scaling = false;
+};
+Precision parse_precision(const std::string& name);
+
+/// --lock-image, --lock-text.
+model::Locking locking_of(const run::TrainOptions& options);
+
+/// The optimizer over the parameters that the options leave trainable, in the reference's groups
+/// and order; the others no longer require gradients.
+AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,
+                     Params& params);
+
+}  // namespace clipnext::train

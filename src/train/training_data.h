@@ -1,0 +1,55 @@
+// The batches of a run, from its options.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "data/epoch_size.h"
+#include "pipeline/train_loader.h"
+#include "run/log_file.h"
+#include "run/options.h"
+#include "train/group.h"
+#include "train/step.h"
+
+namespace clipnext::train {
+
+/// Counts what was left out of the data, and says so in the log: each reason the first time, then
+/// every thousandth.
+class FaultLog {
+ public:
+  explicit FaultLog(run::RunLog& log) : log_(log) {}
+  void add(const std::string& name, const std::string& reason);
+  int64_t count() const { return count_; }
+  data::OnFault listener() {
+    return [this](const std::string& name, const std::string& reason) { add(name, reason); };
+  }
+
+ private:
+  run::RunLog& log_;
+  std::mutex mutex_;
+  std::map<std::string, int64_t> reasons_;
+  std::atomic<int64_t> count_{0};
+};
+
+struct RunData {
+  std::unique_ptr<pipeline::TrainLoader> loader;
+  data::EpochSize epoch;
+};
+
+/// --train-data, this rank's share. faults must outlive the loader.
+RunData open_training_data(const run::TrainOptions& options, const model::ClipConfig& config,
+                           std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
+                           FaultLog& faults);
+/// --val-data, whole batches in turn to the ranks.
+RunData open_validation_data(const run::TrainOptions& options, const model::ClipConfig& config,
+                             std::shared_ptr<const text::Tokenizer> tokenizer, FaultLog& faults);
+
+/// The batch on a device; its memory stays with the tensor.
+DeviceBatch to_device(pipeline::TrainBatch batch, const model::ClipConfig& config,
+                      at::Device device);
+
+}  // namespace clipnext::train

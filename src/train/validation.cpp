@@ -1,0 +1,167 @@
+#include "train/validation.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/thread_pool.h"
+#include "datasets/dataset.h"
+#include "eval/zero_shot.h"
+#include "run/console.h"
+
+namespace clipnext::train {
+namespace {
+
+/// Of each row, how many columns come before the true one.
+at::Tensor ranks_of(const at::Tensor& rows, const at::Tensor& columns, int64_t chunk) {
+  const int64_t n = rows.size(0);
+  if (chunk == 0) chunk = n;
+  at::Tensor before = at::zeros({n}, rows.options().dtype(at::kLong));
+  const at::Tensor index = at::arange(n, before.options());
+  for (int64_t r = 0; r < n; r += chunk) {
+    const int64_t height = std::min(chunk, n - r);
+    const at::Tensor part = rows.narrow(0, r, height);
+    const at::Tensor line = index.narrow(0, r, height).unsqueeze(1);
+    // By the product that comes again below, so that it equals itself.
+    const at::Tensor true_score =
+        part.matmul(columns.narrow(0, r, height).t()).diagonal().unsqueeze(1);
+    at::Tensor found = before.narrow(0, r, height);
+    for (int64_t c = 0; c < n; c += chunk) {
+      const int64_t width = std::min(chunk, n - c);
+      const at::Tensor scores = part.matmul(columns.narrow(0, c, width).t());
+      const at::Tensor column = index.narrow(0, c, width).unsqueeze(0);
+      found.add_((scores.gt(true_score) | (scores.eq(true_score) & column.lt(line))).sum(1));
+    }
+  }
+  return before;
+}
+
+void add_ranks(const std::string& name, const at::Tensor& ranks, Metrics& metrics) {
+  const at::Tensor r = ranks.to(at::kDouble).cpu();
+  const int64_t n = r.size(0);
+  const at::Tensor sorted = std::get<0>(r.sort());
+  const double middle = (sorted[(n - 1) / 2].item<double>() + sorted[n / 2].item<double>()) / 2;
+  metrics.emplace_back(name + "_mean_rank", r.mean().item<double>() + 1);
+  metrics.emplace_back(name + "_median_rank", std::floor(middle) + 1);
+  for (const int64_t k : {1, 5, 10}) {
+    metrics.emplace_back(name + "_R@" + std::to_string(k),
+                         r.lt(static_cast<double>(k)).to(at::kDouble).mean().item<double>());
+  }
+}
+
+/// All ranks' rows, whose number differs, in the order of their numbers.
+at::Tensor gather_ragged(const at::Tensor& rows, const at::Tensor& numbers, Group& group) {
+  at::Tensor sizes = group.all_gather(at::tensor({rows.size(0)}, at::kLong).to(rows.device()));
+  const auto most = sizes.max().item<int64_t>();
+  at::Tensor padded = at::zeros({most, rows.size(1)}, rows.options());
+  padded.narrow(0, 0, rows.size(0)).copy_(rows);
+  at::Tensor places = at::full({most, 1}, -1, numbers.options());
+  places.narrow(0, 0, rows.size(0)).copy_(numbers.unsqueeze(1));
+  const at::Tensor all = group.all_gather(padded);
+  const at::Tensor place = group.all_gather(places).squeeze(1);
+  const at::Tensor order = std::get<1>(place.sort());
+  return all.index_select(0, order).narrow(0, place.lt(0).sum().item<int64_t>(),
+                                           sizes.sum().item<int64_t>());
+}
+
+Metrics measure(const datasets::Request& request, const std::string& prefix, Clip& clip,
+                const text::Tokenizer& tokenizer, ThreadPool& pool) {
+  const datasets::Dataset set = datasets::open_dataset(request);
+  const auto classifier =
+      eval::make_classifier(clip, tokenizer, set.classes, eval::class_prompts(set));
+  const eval::Accuracy accuracy = eval::measure(clip, pool, classifier, set);
+  return {{prefix + "-top1", accuracy.acc1()}, {prefix + "-top5", accuracy.acc5()}};
+}
+
+}  // namespace
+
+Metrics retrieval_metrics(const at::Tensor& image, const at::Tensor& text, int64_t chunk) {
+  const at::NoGradGuard no_grad;
+  Metrics metrics;
+  add_ranks("image_to_text", ranks_of(image, text, chunk), metrics);
+  add_ranks("text_to_image", ranks_of(text, image, chunk), metrics);
+  return metrics;
+}
+
+Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig& config,
+                       const Params& params, const Mode& mode,
+                       std::shared_ptr<const text::Tokenizer> tokenizer, Group& group,
+                       FaultLog& faults, run::RunLog& log, int64_t epoch) {
+  const at::NoGradGuard no_grad;
+  const at::Device device = device_of(params);
+  RunData data = open_validation_data(options, config, std::move(tokenizer), faults);
+  data.loader->begin_epoch(0);
+  const at::Tensor scale = params.logit_scale.detach().to(at::kFloat).exp();
+  std::vector<at::Tensor> images, texts, numbers;
+  at::Tensor losses = at::zeros({2}, at::TensorOptions(at::kDouble).device(device));
+  Group alone;
+  int64_t samples = 0, batches = 0;
+  while (auto batch = data.loader->next()) {
+    const int64_t n = batch->n;
+    const bool mine = batches++ % group.size() == group.rank();
+    samples += n;
+    if (!mine) continue;
+    const DeviceBatch pairs = to_device(std::move(*batch), config, device);
+    const at::Tensor image = normalise(encode_image(params, config, pairs.pixels, mode)).to(at::kFloat);
+    const at::Tensor text = normalise(encode_text(params, config, pairs.tokens, mode)).to(at::kFloat);
+    images.push_back(image);
+    texts.push_back(text);
+    numbers.push_back(at::arange(samples - n, samples, at::kLong).to(device));
+    const LossOptions plain;
+    const at::Tensor loss = contrastive_loss(image, text, scale, std::nullopt, alone, plain);
+    losses[0] += loss.to(at::kDouble) * static_cast<double>(n);
+    losses[1] += static_cast<double>(n);
+    if (group.first() && batches % 100 == 1) {
+      log.info(run::eval_progress_line(epoch, samples, options.val_num_samples.value_or(0),
+                                       (losses[0] / losses[1]).item<double>()));
+    }
+  }
+  if (samples == 0) return {};
+  const int64_t d = config.embed_dim;
+  const auto joined = [&](const std::vector<at::Tensor>& parts) {
+    return parts.empty() ? at::zeros({0, d}, at::TensorOptions(at::kFloat).device(device))
+                         : at::cat(parts);
+  };
+  const at::Tensor order = numbers.empty() ? at::zeros({0}, at::TensorOptions(at::kLong).device(device))
+                                           : at::cat(numbers);
+  const at::Tensor image = gather_ragged(joined(images), order, group);
+  const at::Tensor text = gather_ragged(joined(texts), order, group);
+  group.all_reduce(losses);
+  Metrics metrics = retrieval_metrics(image, text, options.val_retrieval_chunk_size);
+  metrics.emplace_back("clip_val_loss", (losses[0] / losses[1]).item<double>());
+  metrics.emplace_back("num_samples", static_cast<double>(samples));
+  return metrics;
+}
+
+Metrics validate_zero_shot(const run::TrainOptions& options, Clip& clip,
+                           const text::Tokenizer& tokenizer, run::RunLog& log) {
+  const at::NoGradGuard no_grad;
+  ThreadPool pool(static_cast<int>(options.threads));
+  Metrics metrics;
+  const auto add = [&](const std::string& name, const std::string& root,
+                       const std::string& prefix) {
+    datasets::Request request;
+    request.name = name;
+    request.root = root;
+    log.info("zero-shot classification: " + request.name);
+    for (auto& metric : measure(request, prefix, clip, tokenizer, pool)) metrics.push_back(metric);
+  };
+  if (options.imagenet_val) {
+    add("imagenet1k", *options.imagenet_val, "imagenet-zeroshot-val");
+  }
+  if (options.imagenet_v2) {
+    add("imagenetv2", *options.imagenet_v2, "imagenetv2-zeroshot-val");
+  }
+  for (const std::string& given : options.zeroshot_data) {
+    // NAME=FOLDER, or a folder that is called by its name.
+    const size_t equals = given.find('=');
+    const std::string root = equals == std::string::npos ? given : given.substr(equals + 1);
+    const std::string last = std::filesystem::path(root).filename().string();
+    const std::string name = equals == std::string::npos ? "wds/" + last : given.substr(0, equals);
+    add(name, root, datasets::short_name(name) + "-zeroshot");
+  }
+  return metrics;
+}
+
+}  // namespace clipnext::train

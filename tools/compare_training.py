@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Trains a small model by open_clip's own trainer and by ours, and compares every step.
+
+    .oracle/bin/python tools/compare_training.py --clipnext build/clipnext
+
+The same initial weights (PyTorch's), the same batches in the same order, the evaluation transform,
+float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --in-order
+--no-augment`. Compared are the gradients of step 1 (by the norm of each tensor's difference; ours
+from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
+tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
+last. With --world 2 both run as two processes. Exit status 1 if a bound is missed. Needs torch,
+open_clip and webdataset==0.2.86, as `./dev oracle` installs them.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+TEXT = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
+MODELS = {
+    "convnext": {"embed_dim": 32, "vision_cfg": {
+        "timm_model_name": "convnext_atto", "timm_model_pretrained": False, "timm_pool": "",
+        "timm_proj": "mlp", "image_size": 64}, "text_cfg": TEXT},
+    "vit": {"embed_dim": 32, "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32,
+                                            "patch_size": 16}, "text_cfg": TEXT},
+    "resnet": {"embed_dim": 32, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
+               "text_cfg": TEXT},
+}
+LR, WARMUP, BETA1 = 1e-3, 5, 0.9
+BOUNDS = {"gradient": 1e-5, "loss": 1e-4, "moved": 1e-2}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--clipnext", required=True)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--world", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=16)
+    return parser.parse_args()
+
+
+def make_pictures(folder, count):
+    """Noise of several scales in random colours, with captions that say which."""
+    from PIL import Image
+
+    words = "red green blue large small round square bright dark old new cat dog house tree".split()
+    draw = random.Random(1)
+    rows = ["filepath\ttitle"]
+    for i in range(count):
+        side = draw.choice([2, 4, 8, 16])
+        pixels = bytes(draw.randrange(256) for _ in range(side * side * 3))
+        path = folder / f"{i}.png"
+        Image.frombytes("RGB", (side, side), pixels).resize((80, 64), Image.NEAREST).save(path)
+        rows.append(f"{path}\ta {' '.join(draw.sample(words, draw.randrange(1, 6)))} number {i}")
+    table = folder / "pairs.tsv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+class Batches:
+    """What train_one_epoch takes from a data set: every world * batch rows are one step."""
+
+    def __init__(self, table, preprocess, tokenizer, rank, world, batch):
+        from PIL import Image
+
+        self.rows = [line.split("\t") for line in Path(table).read_text().splitlines()[1:]]
+        self.load = lambda path: preprocess(Image.open(path).convert("RGB"))
+        self.tokenizer, self.rank, self.world, self.batch = tokenizer, rank, world, batch
+        self.num_samples = len(self.rows)
+        self.num_batches = len(self.rows) // (world * batch)
+        self.dataloader = self
+
+    def set_epoch(self, epoch):
+        pass
+
+    def __iter__(self):
+        import torch
+
+        mine = self.rows[self.rank::self.world]
+        for i in range(self.num_batches):
+            rows = mine[i * self.batch:(i + 1) * self.batch]
+            yield torch.stack([self.load(path) for path, _ in rows]), self.tokenizer([t for _, t in rows])
+
+
+def reference_rank(rank, world, model_file, initial, table, steps, batch, out):
+    """One process of open_clip's trainer; writes gradients of step 1, losses and final weights."""
+    import open_clip
+    import torch
+    from open_clip_train.params import parse_args
+    from open_clip_train.scheduler import cosine_lr
+    from open_clip_train.train import train_one_epoch
+
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
+    open_clip.add_model_config(Path(model_file))
+    name = Path(model_file).stem
+    args = parse_args(["--model", name, "--batch-size", str(batch), "--lr", str(LR), "--warmup", str(WARMUP),
+                       "--epochs", "1", "--precision", "fp32", "--local-loss", "--gather-with-grad"])
+    args.device, args.rank, args.world_size, args.distill, args.horovod = "cpu", rank, world, False, False
+    args.distributed, args.wandb, args.tensorboard, args.save_logs = world > 1, False, False, False
+    if world > 1:
+        torch.distributed.init_process_group("gloo", init_method=f"file://{out}.store", rank=rank, world_size=world)
+    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    model.load_state_dict(torch.load(initial, weights_only=True))
+    bare, names = model, [n for n, _ in model.named_parameters()]
+    if world > 1:
+        model = torch.nn.parallel.DistributedDataParallel(model)
+    decays = lambda n, p: not (p.ndim < 2 or "bn" in n or "ln" in n or "bias" in n or "logit_scale" in n)
+    pairs = list(bare.named_parameters())
+    optimizer = torch.optim.AdamW(
+        [{"params": [p for n, p in pairs if not decays(n, p)], "weight_decay": 0.0},
+         {"params": [p for n, p in pairs if decays(n, p)], "weight_decay": args.wd}],
+        lr=args.lr, betas=(args.beta1, args.beta2), eps=args.eps)
+
+    first, losses = {}, []
+    update = optimizer.step
+
+    def step(*a, **k):
+        if not first:
+            first.update({n: p.grad.clone() for n, p in pairs})
+        return update(*a, **k)
+
+    optimizer.step = step
+    loss = open_clip.create_loss(args)
+
+    def recorded(*a, **k):
+        result = loss(*a, **k)
+        mean = result["contrastive_loss"].detach().clone()
+        if world > 1:
+            torch.distributed.all_reduce(mean)
+        losses.append(mean.item() / world)
+        return result
+
+    data = {"train": Batches(table, preprocess, open_clip.get_tokenizer(name), rank, world, batch)}
+    train_one_epoch(model, data, recorded, 0, optimizer, None, cosine_lr(optimizer, args.lr, args.warmup, steps),
+                    None, args)
+    if rank == 0:
+        torch.save({"gradients": first, "losses": losses, "names": names,
+                    "weights": bare.state_dict()}, out)
+
+
+def run_reference(world, *arguments):
+    import torch.multiprocessing as mp
+
+    if world == 1:
+        reference_rank(0, 1, *arguments)
+    else:
+        mp.spawn(reference_rank, args=(world, *arguments), nprocs=world)
+
+
+def run_ours(args, world, model_file, initial, table, folder, stop=None):
+    """Our trainer on the same; returns (moments and weights, losses)."""
+    from safetensors.torch import load_file
+
+    name = "first" if stop else "all"
+    command = [args.clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
+               "--train-data", str(table), "--dataset-type", "csv", "--in-order", "--no-augment",
+               "--batch-size", str(args.batch), "--lr", str(LR), "--warmup", str(WARMUP), "--epochs", "1",
+               "--precision", "fp32", "--local-loss", "--gather-with-grad", "--device", "cpu",
+               "--workers", "1", "--logs", str(folder), "--name", name, "--log-every-n-steps", "1",
+               "--nproc", str(world), "--checkpoint-format", "safetensors"]
+    if stop:
+        command += ["--stop-after-steps", str(stop)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
+    run = folder / name
+    state = load_file(run / "snapshot/latest.safetensors" if stop else run / "checkpoints/epoch_1.safetensors")
+    losses = [json.loads(line)["train/loss"] for line in (run / "scalars.jsonl").read_text().splitlines()
+              if "train/loss" in line]
+    return state, losses
+
+
+def is_key_bias(name):
+    return name.endswith(("attn.in_proj_bias", "attnpool.k_proj.bias"))
+
+
+def without_key(name, tensor):
+    """Of a packed query, key and value bias the parts that have a gradient."""
+    if name.endswith("attn.in_proj_bias"):
+        width = tensor.numel() // 3
+        return tensor[[i for i in range(3 * width) if not width <= i < 2 * width]]
+    return tensor
+
+
+def compare(args, kind, world, folder):
+    import open_clip
+    import torch
+
+    folder.mkdir()
+    model_file = folder / f"compare_{kind}.json"
+    model_file.write_text(json.dumps(MODELS[kind]))
+    open_clip.add_model_config(model_file)
+    torch.manual_seed(3)
+    initial = folder / "initial.pt"
+    torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
+    table = make_pictures(folder, args.steps * args.batch * world)
+    out = folder / "reference.pt"
+    run_reference(world, str(model_file), str(initial), str(table), args.steps, args.batch, str(out))
+    reference = torch.load(out, weights_only=True)
+    before = torch.load(initial, weights_only=True)
+
+    first, _ = run_ours(args, world, model_file, initial, table, folder / "logs", stop=1)
+    final, losses = run_ours(args, world, model_file, initial, table, folder / "logs")
+    worst = {"gradient": (0, ""), "loss": (0, ""), "moved": (0, "")}
+
+    def note(what, value, where):
+        worst[what] = max(worst[what], (value if math.isfinite(value) else math.inf, where))
+
+    for name in reference["names"]:
+        if name.endswith("attnpool.k_proj.bias"):
+            continue
+        want = without_key(name, reference["gradients"][name])
+        got = without_key(name, first[f"exp_avg.{name}"].reshape(reference["gradients"][name].shape)) / (1 - BETA1)
+        note("gradient", ((got - want).norm() / want.norm().clamp_min(1e-12)).item(), name)
+        moved = without_key(name, reference["weights"][name] - before[name])
+        ours = without_key(name, final[f"model.{name}"].reshape(before[name].shape) - before[name])
+        note("moved", ((ours - moved).norm() / moved.norm().clamp_min(1e-12)).item(), name)
+    if len(losses) != args.steps or len(reference["losses"]) != args.steps:
+        sys.exit(f"{len(losses)} of our losses and {len(reference['losses'])} of open_clip's, not {args.steps}")
+    for i, (a, b) in enumerate(zip(losses, reference["losses"])):
+        note("loss", abs(a - b) / abs(b), f"step {i + 1}")
+    good = all(worst[what][0] <= bound for what, bound in BOUNDS.items())
+    print(f"{kind:<9} world {world}: " + ", ".join(
+        f"{what} {value:.1e} ({where})" for what, (value, where) in worst.items())
+        + f"; loss {losses[0]:.4f} to {losses[-1]:.4f}" + ("" if good else "   MISSED"), flush=True)
+    return good
+
+
+def main():
+    args = parse()
+    args.clipnext = str(Path(args.clipnext).resolve())
+    print("largest relative differences; bounds " + ", ".join(f"{k} {v:g}" for k, v in BOUNDS.items()))
+    with tempfile.TemporaryDirectory(dir=Path(args.clipnext).parent) as folder:
+        good = [compare(args, kind, world, Path(folder) / f"{kind}-{world}")
+                for kind in args.models for world in args.world]
+    sys.exit(0 if all(good) else 1)
+
+
+if __name__ == "__main__":
+    main()
