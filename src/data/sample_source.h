@@ -1,4 +1,5 @@
-// Where training samples come from, whatever they are stored in: pairs of encoded image and caption.
+// Where training samples come from, whatever they are stored in: pairs of encoded image and
+// caption.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,10 @@
 #include "data/tar.h"
 
-#include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "data/archive.h"
+#include "data/member_name.h"
 
 namespace clipnext::data {
 namespace {
@@ -13,21 +13,6 @@ constexpr size_t kReadBlock = size_t{1} << 16;
 // Between two members of an index there are pictures, which are sought over.
 constexpr size_t kIndexBlock = size_t{1} << 14;
 constexpr size_t kMaxParts = 64;  // of a sample
-
-// "train/s1.seg.PNG" is part "seg.png" of sample "train/s1"; nothing for what is no sample's.
-std::optional<std::pair<std::string, std::string>> split_name(const std::string& name) {
-  const size_t slash = name.rfind('/');
-  const size_t base = slash == std::string::npos ? 0 : slash + 1;
-  const size_t dot = name.find('.', base);
-  if (dot == std::string::npos || dot == base) return std::nullopt;
-  const std::string_view first = std::string_view(name).substr(0, name.find('/'));
-  if (first.size() >= 4 && first.starts_with("__") && first.ends_with("__")) return std::nullopt;
-  std::string part = name.substr(dot + 1);
-  for (char& c : part) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return std::pair(name.substr(0, dot), std::move(part));
-}
 
 }  // namespace
 
@@ -67,7 +52,7 @@ std::vector<IndexedMember> index_tar(const std::filesystem::path& path, int64_t 
 std::vector<Sample> index_samples(const std::filesystem::path& path) {
   std::vector<Sample> samples;
   for (IndexedMember& member : index_tar(path)) {
-    auto name = split_name(member.name);
+    auto name = split_member_name(member.name);
     if (!name) continue;
     const auto& [key, part] = *name;
     if (samples.empty() || samples.back().key != key) samples.push_back({.key = key, .parts = {}});
