@@ -5,7 +5,7 @@
 #include "image/convert.h"
 #include "image/random_crop.h"
 #include "image/random_erasing.h"
-#include "image/resize.h"
+#include "image/resize_region.h"
 
 namespace clipnext::image {
 
@@ -30,9 +30,7 @@ Image crop_and_resize(const Image& rgb, const PreprocessConfig& preprocess,
   if (config.use_timm && config.filter == CropFilter::kRandom) {
     filter = random.below(2) == 0 ? Filter::kBilinear : Filter::kBicubic;
   }
-  // Not Pillow's resize(box=...): pixels outside the part have no influence.
-  const Image cut = resize_region(rgb, rgb.width, rgb.height, filter, part);
-  return resize(cut, preprocess.width, preprocess.height, filter);
+  return resize_part(rgb, part, preprocess.width, preprocess.height, filter);
 }
 
 void change_colors(const AugmentConfig& config, RandomStream& random, Image& rgb) {
