@@ -146,8 +146,9 @@ void adjust_brightness(Image& rgb, double factor) {
 void adjust_contrast(Image& rgb, double factor) {
   int64_t sum = 0;
   for_pixels(rgb, [&](const uint8_t* p) { sum += luma(p); });
-  const double mean = static_cast<double>(sum) / static_cast<double>(rgb.data.size() / 3);
-  blend_from(static_cast<int>(mean + 0.5), static_cast<float>(factor), rgb);
+  const size_t pixels = rgb.data.size() / 3;
+  const double mean = static_cast<double>(sum) / static_cast<double>(pixels);
+  blend_from(static_cast<int>(std::floor(mean + 0.5)), static_cast<float>(factor), rgb);
 }
 
 void adjust_saturation(Image& rgb, double factor) {
