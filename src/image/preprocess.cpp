@@ -2,12 +2,12 @@
 #include "image/preprocess.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
 #include "image/convert.h"
 #include "image/resize_region.h"
+#include "image/round_even.h"
 
 namespace clipnext::image {
 
@@ -17,9 +17,6 @@ struct Size {
   int64_t width = 0;
   int64_t height = 0;
 };
-
-/// Half to even, as Python's round(); the rounding mode is the default one.
-int64_t round_even(double value) { return static_cast<int64_t>(std::nearbyint(value)); }
 
 /// open_clip's ResizeKeepRatio: the side that `ratio` was chosen by becomes the target's.
 Size keep_ratio(const Image& source, double ratio) {
