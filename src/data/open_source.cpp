@@ -67,6 +67,7 @@ OpenedSource open_shards(const SourceOptions& options, const OnFault& on_fault) 
     config.order.mode = ShardMode::kResampled;
   }
   read_buffer_sizes(config);
+  if (options.in_order) config.order.shuffle_size = config.sample_shuffle_size = 1;
   const bool resampled = config.order.mode == ShardMode::kResampled;
   require(options.upsampling_factors.empty() || resampled || !options.training,
           "--train-data-upsampling-factors needs --dataset-resampled");
@@ -123,7 +124,10 @@ OpenedSource open_source(const SourceOptions& options, const OnFault& on_fault) 
   if (kind == SourceKind::kWebdataset) return open_shards(options, on_fault);
   const std::shared_ptr<const SampleTable> table = open_table(options, kind, on_fault);
   const TableOrder order = {
-      .training = options.training, .seed = options.seed, .block = options.batch_size};
+      .training = options.training,
+      .shuffled = !options.in_order,
+      .seed = options.seed,
+      .block = options.batch_size};
   OpenedSource opened;
   opened.epoch = options.training ? table_epoch(table->size(), shares_of(options))
                                   : validation_size(table->size(), options.batch_size);

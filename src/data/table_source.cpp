@@ -32,7 +32,8 @@ std::optional<int64_t> TableSource::row(int64_t i) const {
   if (!order_.training) return place < rows ? std::optional(place) : std::nullopt;
   const int64_t rank_rows = (rows + id_.world - 1) / id_.world;
   if (place >= rank_rows) return std::nullopt;
-  return Permutation(rows, key_).at((id_.rank + place * id_.world) % rows);
+  const int64_t listed = (id_.rank + place * id_.world) % rows;
+  return order_.shuffled ? Permutation(rows, key_).at(listed) : listed;
 }
 
 std::optional<RawSample> TableSource::next() {

@@ -24,6 +24,7 @@ struct TableOrder {
   /// multiple of the ranks (as torch's DistributedSampler); rank r has its samples r, r + world,
   /// ... Otherwise the order of the table, the same for each rank.
   bool training = true;
+  bool shuffled = true;  // in training; otherwise each epoch has the order of the table
   int64_t seed = 0;
   /// A rank's samples go to its workers in turn, so many at a time: with the batch size, batch i of
   /// the rank is worker i modulo workers' next one, so an epoch takes no sample twice.

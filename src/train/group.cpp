@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <mutex>
 #include <thread>
+#include <torch/csrc/distributed/c10d/FakeProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -61,6 +62,13 @@ c10::intrusive_ptr<c10d::Backend> make_backend(const Meeting& meeting,
 
 struct Group::Links {
   Links(const Meeting& meeting, std::string who_) : who(std::move(who_)) {
+    if (meeting.backend == "fake") {
+      auto options = c10::make_intrusive<c10d::FakeProcessGroup::Options>();
+      options->simulate_uniform_ranks = true;
+      backend = c10d::FakeProcessGroup::_create_internal(
+          static_cast<int>(meeting.rank), static_cast<int>(meeting.size), options);
+      return;
+    }
     try {
       c10d::TCPStoreOptions options;
       options.port = static_cast<uint16_t>(meeting.port);
@@ -98,6 +106,7 @@ struct Group::Links {
 
   /// What another process said before it ended; empty if none did, or nobody can be asked.
   std::string failure() noexcept {
+    if (!watched) return {};
     try {
       if (!watched->check({kFailure})) return {};
       const auto bytes = watched->get(kFailure);
@@ -161,7 +170,7 @@ Group::Group(const Meeting& meeting) : rank_(meeting.rank), size_(meeting.size) 
 }
 
 Group::~Group() {
-  if (!links_) return;
+  if (!links_ || !links_->store) return;
   // Rank 0 holds the store that the others look at until they say that they no longer do.
   links_->stop_watching();
   try {
@@ -232,7 +241,7 @@ void Group::barrier() {
 }
 
 void Group::tell_failure() noexcept {
-  if (!links_) return;
+  if (!links_ || !links_->store) return;
   try {
     const std::string text = links_->who + " failed";
     links_->watched->compareSet(kFailure, std::string(), text);

@@ -17,7 +17,7 @@ struct Meeting {
   int64_t size = 1;
   std::string host = "127.0.0.1";  // where rank 0 listens
   int port = 29500;
-  std::string backend = "gloo";  // or nccl
+  std::string backend = "gloo";  // or nccl; "fake": nobody else is there, all are taken to be alike
   std::string interface = "";    // that Gloo sends over; empty: the one that leads to host
   std::chrono::seconds timeout{1800};
 };

@@ -91,6 +91,7 @@ class TrainRun {
   std::optional<Ending> train_epoch();
   std::vector<DeviceBatch> next_batches(pipeline::LoaderPosition& after);
   void report_step(int64_t step, const StepReport& report, double lr, bool last);
+  bool has_result(int64_t epoch);
   void evaluate(int64_t completed);
   Agreement agree();
   bool snapshots() const { return saves_ && options_.snapshot_minutes > 0; }
@@ -252,13 +253,17 @@ void TrainRun::save_epoch(int64_t completed) {
   });
 }
 
+/// Fewer than a step needs if a signal came.
 std::vector<DeviceBatch> TrainRun::next_batches(pipeline::LoaderPosition& after) {
   std::vector<DeviceBatch> batches;
-  for (int64_t j = 0; j < options_.accum_freq; ++j) {
-    auto batch = data_.loader->next();
-    require(batch.has_value(), "the training data ended within an epoch");
-    after = batch->after;
-    batches.push_back(to_device(std::move(*batch), config_, device_));
+  try {
+    for (int64_t j = 0; j < options_.accum_freq; ++j) {
+      auto batch = data_.loader->next();
+      require(batch.has_value(), "the training data ended within an epoch");
+      after = batch->after;
+      batches.push_back(to_device(std::move(*batch), config_, device_));
+    }
+  } catch (const Interrupted&) {  // agree() tells the others
   }
   return batches;
 }
@@ -326,9 +331,6 @@ std::optional<Ending> TrainRun::train_epoch() {
                !group_.first() || (!options_.json && isatty(STDERR_FILENO) == 0));
   auto begin = Clock::now();
   while (progress_.step < steps_per_epoch_) {
-    const Agreement agreed = agree();
-    if (agreed.stop || agreed.snapshot) save_snapshot();
-    if (agreed.stop) return Ending::kInterrupted;
     if (const auto ending = stopped_here()) {
       save_snapshot();
       return ending;
@@ -336,6 +338,10 @@ std::optional<Ending> TrainRun::train_epoch() {
     const int64_t step = progress_.step;
     pipeline::LoaderPosition after;
     const std::vector<DeviceBatch> batches = next_batches(after);
+    // All ranks have their batches, or it is known that one will never have.
+    const Agreement agreed = agree();
+    if (agreed.stop || agreed.snapshot) save_snapshot();
+    if (agreed.stop) return Ending::kInterrupted;
     data_time_.update(seconds_since(begin));
     const double lr = run::lr_at(schedule_, run_step());
     const StepReport report = stepper_->step(batches, lr, run_step());
@@ -353,6 +359,17 @@ std::optional<Ending> TrainRun::train_epoch() {
   }
   bar.finish();
   return std::nullopt;
+}
+
+/// Whether an evaluation of that epoch was finished before the run was stopped.
+bool TrainRun::has_result(int64_t epoch) {
+  bool found = false;
+  if (group_.first() && saves_) {
+    for (const OrderedJson& line : run::read_json_lines(paths_.results())) {
+      found = found || line.value("epoch", int64_t{-1}) == epoch;
+    }
+  }
+  return !group_.broadcast(found ? "found" : "").empty();
 }
 
 void TrainRun::evaluate(int64_t completed) {
@@ -399,14 +416,16 @@ Ending TrainRun::epochs() {
         run::writes_tensorboard(options_) ? paths_.tensorboard() : std::filesystem::path(),
         options_.resume ? std::optional(run_step()) : std::nullopt);
   }
+  if (progress_.step == 0 && progress_.epoch > 0 && !has_result(progress_.epoch)) {
+    evaluate(progress_.epoch);
+  }
   while (progress_.epoch < options_.epochs) {
     log_.info("Start epoch " + std::to_string(progress_.epoch));
     if (const auto ending = train_epoch()) return *ending;
     const int64_t completed = progress_.epoch + 1;
     progress_ = {.epoch = completed};
+    save_epoch(completed);  // first: an evaluation can be made again
     evaluate(completed);
-    save_epoch(completed);
-    group_.barrier();
     if (options_.stop_after_epochs && completed >= *options_.stop_after_epochs) break;
     if (const auto ending = stopped_here()) break;
   }

@@ -1,9 +1,13 @@
 #include "train/loss.h"
 
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
+#include <algorithm>
+#include <atomic>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -145,6 +149,41 @@ TEST(Loss, WithoutGatheredGradientsTowersGetTheirShareAndTheScaleAll) {
                                {.gradient = FeatureGradient::kShare});
     EXPECT_LT(relative(got.image, mine(want.image)), 2e-6);  // less by 1 / world once averaged
   });
+}
+
+/// Counts what tensors of this thread hold, and the most they held.
+struct Held : c10::MemoryReportingInfoBase {
+  void reportMemoryUsage(void* /*ptr*/, int64_t size, size_t /*allocated*/, size_t /*reserved*/,
+                         c10::Device /*device*/) override {
+    now += size;
+    most = std::max(most, now);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+
+  int64_t now = 0, most = 0;
+};
+
+/// Peak of forward and backward on a rank of 128, less its own features.
+int64_t peak_memory(FeatureMemory memory, int64_t rows, int64_t world, int64_t dim) {
+  Group group({.rank = 5, .size = world, .backend = "fake"});
+  const at::Tensor image = unit_rows(rows, dim, 9).set_requires_grad(true);
+  const at::Tensor text = unit_rows(rows, dim, 10).set_requires_grad(true);
+  const at::Tensor scale = at::tensor(50.0F).set_requires_grad(true);
+  const LossOptions options{.memory = memory, .tile = 1024};
+  auto held = std::make_shared<Held>();
+  const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, held);
+  const at::Tensor loss = contrastive_loss(image, text, scale, std::nullopt, group, options);
+  torch::autograd::backward({loss}, {});
+  EXPECT_TRUE(image.grad().isfinite().all().item<bool>());
+  return held->most;
+}
+
+TEST(Loss, TakesTheMemoryOfTheFeaturesAndTilesOrMuchLess) {
+  const int64_t rows = 256, world = 128, dim = 768;
+  const int64_t features = 2 * rows * world * dim * 4;
+  const int64_t tile = rows * 1024 * 4;
+  EXPECT_LE(peak_memory(FeatureMemory::kGather, rows, world, dim), features * 21 / 10 + tile);
+  EXPECT_LE(peak_memory(FeatureMemory::kExchange, rows, world, dim), features / 5);
 }
 
 TEST(Loss, RoundedLogitsStayNearTheFormula) {
