@@ -8,6 +8,7 @@
 #include "weights/safetensors.h"
 #include "weights/torch_legacy.h"
 #include "weights/torch_zip.h"
+#include "weights/wrappers.h"
 #include "weights/zip.h"
 
 namespace clipnext::weights {
@@ -53,42 +54,6 @@ Checkpoint read_any(const Source& source) {
       source.name,
       ": not a checkpoint of a known kind (safetensors, PyTorch .pt/.pth/.bin, .npz, .npy); is the "
       "file complete?");
-}
-
-// What training wrappers add to names: torch.compile a component anywhere, data-parallel training
-// a first one everywhere.
-std::string without_compile_wrapper(std::string_view name) {
-  constexpr std::string_view kWrapper = "_orig_mod.";
-  std::string clean;
-  for (bool begin = true; !name.empty();) {
-    if (begin && name.starts_with(kWrapper)) {
-      name.remove_prefix(kWrapper.size());
-      continue;
-    }
-    begin = name[0] == '.';
-    clean += name[0];
-    name.remove_prefix(1);
-  }
-  return clean;
-}
-
-void unwrap_names(TensorMap& tensors, const std::string& source) {
-  constexpr std::string_view kParallel = "module.";
-  TensorMap clean;
-  for (auto& [name, tensor] : tensors) {
-    const std::string short_name = without_compile_wrapper(name);
-    require(clean.emplace(short_name, std::move(tensor)).second, source, ": tensor ", short_name,
-            " is there with and without a wrapper's prefix");
-  }
-  tensors = std::move(clean);
-  const bool parallel =
-      !tensors.empty() && std::all_of(tensors.begin(), tensors.end(), [&](const auto& entry) {
-        return entry.first.starts_with(kParallel);
-      });
-  if (!parallel) return;
-  clean.clear();
-  for (auto& [name, tensor] : tensors) clean[name.substr(kParallel.size())] = std::move(tensor);
-  tensors = std::move(clean);
 }
 
 }  // namespace

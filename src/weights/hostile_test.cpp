@@ -4,6 +4,7 @@
 #include "weights/pickle.h"
 #include "weights/test_files.h"
 #include "weights/torch_tensor.h"
+#include "weights/torch_value.h"
 #include "weights/zip.h"
 
 namespace clipnext::weights {
@@ -130,6 +131,54 @@ TEST(HostileTensor, SharedModulesAreNoBomb) {
   zip.finish();
   file.commit();
   expect_contains(error_of([&] { open_checkpoint(scratch / "x.pt"); }), "without end");
+}
+
+void survive_as_values(const std::string& file) {
+  const auto read = [](std::span<const std::byte> bytes) {
+    read_torch_values(bytes, nullptr, "mutant", /*verify_bytes=*/true);
+  };
+  hostile::expect_survives(read_file(fixture(file)), read,
+                           {.peak_bytes = kPeakBytes, .seconds = 5});
+}
+
+TEST(HostileValues, TrainingCheckpoint) { survive_as_values("training.pt"); }
+TEST(HostileValues, LegacyFile) { survive_as_values("strided.legacy.pt"); }
+
+// What a legacy file around one object unfolds to.
+std::string value_error(const std::string& object) {
+  const std::string file = legacy_file(object);
+  return error_of([&] {
+    read_torch_values(std::as_bytes(std::span(file.data(), file.size())), nullptr, "test");
+  });
+}
+
+TEST(HostileValues, AListInItselfHasNoEnd) {
+  expect_contains(
+      value_error("}" + text("w") + tensor("K\0"s, "K\1", "K\1") + "s" + text("x") + "]q\1h\1as"),
+      "without end");
+}
+
+TEST(HostileValues, SharedListsAreNoBomb) {
+  // Each level holds the level below twice: 2^30 items.
+  std::string levels = "(]q\0"s;
+  for (int i = 0; i < 30; ++i) {
+    levels += "]q"s + static_cast<char>(i + 1) + "(h" + static_cast<char>(i) + "h" +
+              static_cast<char>(i) + "e";
+  }
+  expect_contains(
+      value_error("}" + text("w") + tensor("K\0"s, "K\1", "K\1") + "s" + text("x") + levels + "ts"),
+      "by the hundred thousand");
+}
+
+TEST(HostileValues, SharedTextIsNoBomb) {
+  std::string many = text(std::string(1 << 20, 'a')) + "q\0]("s;
+  for (int i = 0; i < 100; ++i) many += "h\0"s;
+  expect_contains(value_error("(" + tensor("K\0"s, "K\1", "K\1") + many + "et"), "bytes of text");
+}
+
+TEST(HostileValues, AKeyMustBeTextOrANumber) {
+  expect_contains(value_error("}G\0\0\0\0\0\0\0\0"s + tensor("K\0"s, "K\1", "K\1") + "s"),
+                  "neither text nor a whole number");
 }
 
 }  // namespace

@@ -13,8 +13,6 @@ constexpr size_t kMaxPickleBytes = size_t{64} << 20;
 constexpr size_t kMaxNodes = 1'000'000;
 constexpr size_t kMaxStack = 1'000'000;
 
-constexpr std::string_view kOrderedDict = "collections.OrderedDict";
-
 // The operations by their names in Python's pickletools.
 enum Op : uint8_t {
   kMark = '(',
@@ -315,7 +313,7 @@ class Machine {
     require(arguments.is(Kind::kTuple), what(), ": call of ", callable.node->name,
             " without a tuple of arguments");
     if (callable.node->name == kOrderedDict && arguments.node->items.empty()) {
-      push_node(Kind::kDict);
+      push_node(Kind::kDict).name = kOrderedDict;
       return;
     }
     // The tuple itself, not a copy: one tuple can be the arguments of a million calls.

@@ -42,9 +42,9 @@ struct PickleValue {
 };
 
 /// kTuple, kList, kSet: items. kDict: key, value, key, value ... in order of insertion, with
-/// `state` what BUILD set as its attributes. kGlobal: name. kCall: the callable's name, its
-/// arguments (see call_arguments), and the state that BUILD gave the result. kPersistent: items[0]
-/// is the id.
+/// `state` what BUILD set as its attributes, and `name` kOrderedDict if it was made as one.
+/// kGlobal: name. kCall: the callable's name, its arguments (see call_arguments), and the state
+/// that BUILD gave the result. kPersistent: items[0] is the id.
 struct PickleNode {
   std::string name;
   std::vector<PickleValue> items;
@@ -57,6 +57,8 @@ struct Pickle {
   PickleValue root;
   size_t size = 0;  // bytes up to and with STOP
 };
+
+inline constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 
 /// Says whether a pickle may name `global`, e.g. "torch.FloatStorage".
 using GlobalFilter = bool (*)(std::string_view global);

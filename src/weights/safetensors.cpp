@@ -127,9 +127,10 @@ Checkpoint read_safetensors(const Source& source) {
   return checkpoint;
 }
 
-void write_ordered_safetensors(const std::filesystem::path& path, TensorList tensors,
-                               const std::map<std::string, std::string>& metadata, size_t alignment,
-                               const std::function<void()>& written) {
+void write_safetensors_file(const std::filesystem::path& path, TensorList tensors,
+                            const std::map<std::string, std::string>& metadata, size_t alignment,
+                            const std::function<void()>& between,
+                            const std::function<void()>& written) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
   size_t offset = 0;
@@ -155,11 +156,17 @@ void write_ordered_safetensors(const std::filesystem::path& path, TensorList ten
   writer.write(&length, sizeof length);
   writer.write(text);
   for (const auto& [name, tensor] : tensors) {
-    throw_if_interrupted();
+    if (between) between();
     writer.write(tensor.data.data(), tensor.data.size());
     if (written) written();
   }
   writer.commit();
+}
+
+void write_ordered_safetensors(const std::filesystem::path& path, TensorList tensors,
+                               const std::map<std::string, std::string>& metadata, size_t alignment,
+                               const std::function<void()>& written) {
+  write_safetensors_file(path, tensors, metadata, alignment, throw_if_interrupted, written);
 }
 
 void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,

@@ -13,4 +13,11 @@ bool is_safetensors(std::span<const std::byte> bytes);
 /// tensors stay where they lie. Element types beyond DType are an Error that names the tensor.
 Checkpoint read_safetensors(const Source& source);
 
+/// write_ordered_safetensors without a look at Ctrl-C: `between`, where given, is called before
+/// each tensor.
+void write_safetensors_file(const std::filesystem::path& path, TensorList tensors,
+                            const std::map<std::string, std::string>& metadata, size_t alignment,
+                            const std::function<void()>& between = {},
+                            const std::function<void()>& written = {});
+
 }  // namespace clipnext::weights

@@ -44,7 +44,7 @@ bool is_torch_legacy(std::span<const std::byte> bytes) {
   return as_text(bytes).starts_with(kMagic);
 }
 
-Checkpoint read_torch_legacy(const Source& source) {
+TorchFile open_torch_legacy(const Source& source) {
   ByteReader reader(source.bytes, source.name);
   reader.take(kMagic.size());
   const auto next_pickle = [&](GlobalFilter allowed, const char* part) {
@@ -60,11 +60,12 @@ Checkpoint read_torch_legacy(const Source& source) {
   const PickleValue* little = find_key(system.root, "little_endian");
   require(little == nullptr || !little->is(Kind::kBool) || little->integer != 0, source.name,
           ": tensors are big-endian; save the checkpoint again on a little-endian machine");
-  const Pickle object = next_pickle(is_torch_global, "object");
+  TorchFile file;
+  file.pickle = next_pickle(is_torch_global, "object");
   const Pickle keys = next_pickle(no_globals, "storage keys");
   require(keys.root.is(Kind::kList), source.name, ": legacy PyTorch file without storage keys");
 
-  Storages storages = list_storages(object, source.name);
+  Storages storages = list_storages(file.pickle, source.name);
   for (const PickleValue& key : keys.root.node->items) {
     const auto found = key.is(Kind::kText) ? storages.find(key.text) : storages.end();
     require(found != storages.end(), source.name, ": data of a storage that no tensor uses");
@@ -75,7 +76,7 @@ Checkpoint read_torch_legacy(const Source& source) {
     found->second.found = true;
   }
 
-  TorchTensors tensors(source, [&](const TorchStorage& storage) {
+  file.find_storage = [&source, storages](const TorchStorage& storage) {
     const auto found = storages.find(storage.key);
     require(found != storages.end() && found->second.found, source.name, ": has no storage ",
             storage.key.substr(0, 100));
@@ -87,10 +88,16 @@ Checkpoint read_torch_legacy(const Source& source) {
             source.name, ": storage ", storage.key.substr(0, 100), " has ", have,
             " bytes, its tensors take it for ", size);
     return found->second.bytes.subspan(static_cast<size_t>(begin), static_cast<size_t>(size));
-  });
+  };
+  return file;
+}
+
+Checkpoint read_torch_legacy(const Source& source) {
+  const TorchFile file = open_torch_legacy(source);
+  TorchTensors tensors(source, file.find_storage);
   Checkpoint checkpoint;
   checkpoint.format = Format::kTorchLegacy;
-  read_state_dict(object, tensors, source.name, checkpoint);
+  read_state_dict(file.pickle, tensors, source.name, checkpoint);
   return checkpoint;
 }
 

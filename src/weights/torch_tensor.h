@@ -34,6 +34,13 @@ int64_t storage_item_size(std::string_view storage_type, const std::string& what
 /// All bytes of a storage in the file.
 using FindStorage = std::function<std::span<const std::byte>(const TorchStorage&)>;
 
+/// A file of torch.save or TorchScript, opened. Refers to the source that it was opened from.
+struct TorchFile {
+  Pickle pickle;
+  FindStorage find_storage;
+  bool script = false;
+};
+
 /// Makes tensors of one file.
 class TorchTensors {
  public:
