@@ -18,6 +18,7 @@ void add_verify(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_report(CLI::App& app);
 void add_version(CLI::App& app);
 
 }  // namespace clipnext::cli

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/common.h"
 #include "eval/report.h"
+#include "page/svg_chart.h"
 
 namespace clipnext::cli {
 namespace {
@@ -33,7 +34,7 @@ void run(Options o) {
     return;
   }
   if (o.svg.empty()) o.svg = std::filesystem::path(o.output).replace_extension(".svg").string();
-  write_file(o.svg, eval::scatter_svg(*chart));
+  write_file(o.svg, page::scatter_svg(*chart));
   note("wrote " + o.svg);
 }
 

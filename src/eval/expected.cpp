@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "datasets/dataset.h"
 #include "eval/json_members.h"
-#include "eval/python_json.h"
 #include "model/registry.h"
 
 namespace clipnext::eval {

@@ -15,12 +15,12 @@ void count_bins(const Predictions& predictions, PredictionStats& stats) {
   stats.bins.resize(kBins);
   for (const PredictedImage& image : predictions.images) {
     const auto at = static_cast<size_t>(image.probability * static_cast<double>(kBins));
-    Bin& bin = stats.bins[std::min(at, kBins - 1)];
+    page::Bin& bin = stats.bins[std::min(at, kBins - 1)];
     ++bin.images;
     bin.confidence += image.probability;
     bin.accuracy += is_right(image) ? 1 : 0;
   }
-  for (Bin& bin : stats.bins) {
+  for (page::Bin& bin : stats.bins) {
     if (bin.images == 0) continue;
     const auto n = static_cast<double>(bin.images);
     stats.calibration_error +=

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "eval/predictions.h"
-#include "eval/svg_chart.h"
+#include "page/svg_chart.h"
 
 namespace clipnext::eval {
 
@@ -28,7 +28,7 @@ struct PredictionStats {
   int64_t right = 0;
   std::vector<ClassAccuracy> classes;  // that occur, least accurate first; single-label sets only
   std::vector<Confusion> confusions;   // most frequent first; single-label sets only
-  std::vector<Bin> bins;               // by probability, of equal width
+  std::vector<page::Bin> bins;         // by probability, of equal width
   double calibration_error = 0;        // expected, over the bins (Guo et al., arXiv:1706.04599)
   std::vector<size_t> hardest;         // wrong ones, surest first
 };

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/python_json.h"
 #include "eval/json_members.h"
-#include "eval/python_json.h"
 
 namespace clipnext::eval {
 namespace {

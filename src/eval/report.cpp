@@ -10,13 +10,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "datasets/dataset.h"
-#include "eval/markup.h"
 #include "eval/published.h"
 #include "image/convert.h"
 #include "image/encode.h"
 #include "image/resize.h"
 #include "model/config.h"
 #include "model/profile.h"
+#include "page/markup.h"
 #include "pipeline/embed_images.h"
 
 namespace clipnext::eval {
@@ -90,7 +90,7 @@ double chart_x(ChartAxis axis, const std::string& model, const std::string& pret
 }
 
 void add_published(const std::string& dataset, const std::string& name, ChartAxis axis,
-                   Chart& chart) {
+                   page::Chart& chart) {
   for (const PublishedModel& one : published_models()) {
     for (const Figure& figure : one.figures) {
       if (figure.dataset != dataset || figure.metric != name || !figure.no_target.empty()) continue;
@@ -136,13 +136,13 @@ std::optional<double> samples_seen(const std::string& tag) {
   return std::nullopt;
 }
 
-std::optional<Chart> zero_shot_chart(const ReportData& data, const ReportOptions& options) {
+std::optional<page::Chart> zero_shot_chart(const ReportData& data, const ReportOptions& options) {
   const std::string dataset = chart_dataset(data, options);
   for (const char* name : kMainMetrics) {
     const bool gmac = options.axis == ChartAxis::kGmac;
-    Chart chart{.title = dataset + ", " + name,
-                .x_label = gmac ? "GMAC per image" : "samples seen",
-                .y_label = name};
+    page::Chart chart{.title = dataset + ", " + name,
+                      .x_label = gmac ? "GMAC per image" : "samples seen",
+                      .y_label = name};
     for (const ReportRun& run : data.runs) {
       const auto value = metric(run.result, name);
       if (datasets::short_name(run.result.dataset) != dataset || !value) continue;
@@ -180,7 +180,7 @@ std::string picture_url(const PredictedImage& image) {
     const image::Image small =
         image::resize(rgb, side(rgb.width), side(rgb.height), image::Filter::kBicubic);
     return "data:image/jpeg;base64," +
-           base64(image::encode(small, image::Encoding::kJpeg, image.file));
+           page::base64(image::encode(small, image::Encoding::kJpeg, image.file));
   } catch (const Interrupted&) {
     throw;
   } catch (const Error&) {

@@ -10,7 +10,7 @@
 
 #include "eval/predictions.h"
 #include "eval/results.h"
-#include "eval/svg_chart.h"
+#include "page/svg_chart.h"
 
 namespace clipnext::eval {
 
@@ -42,7 +42,7 @@ struct ReportOptions {
 /// The zero-shot curve: the main metric on one data set over the multiply-adds for an image, or
 /// over the samples seen in training (which tags such as laion2b_s34b_b88k tell), with the
 /// published checkpoints for comparison. Nothing if no run has both.
-std::optional<Chart> zero_shot_chart(const ReportData& data, const ReportOptions& options);
+std::optional<page::Chart> zero_shot_chart(const ReportData& data, const ReportOptions& options);
 
 /// The page: HTML in UTF-8. Pictures are read from where the predictions say they lie; those that
 /// are not there become placeholders.

@@ -4,12 +4,18 @@
 #include <set>
 #include <string_view>
 
-#include "eval/markup.h"
 #include "eval/prediction_stats.h"
 #include "eval/report.h"
+#include "page/markup.h"
 
 namespace clipnext::eval {
 namespace {
+
+using page::escape;
+using page::escape_name;
+using page::fixed;
+using page::percent;
+using page::shortened;
 
 constexpr size_t kMostConfusions = 20;
 constexpr size_t kPicturesEach = 4;
@@ -213,7 +219,7 @@ std::string predictions_section(const Predictions& predictions, size_t number) {
           std::to_string(stats.bins.size()) + " bins: <strong>" + percent(stats.calibration_error) +
           "</strong>, with a logit scale of " + fixed(header.logit_scale, 2) + ".</p>\n" +
           "<div class=\"calibration\">" +
-          reliability_svg(stats.bins, "Reliability, " + shortened(header.dataset, 30)) +
+          page::reliability_svg(stats.bins, "Reliability, " + shortened(header.dataset, 30)) +
           "</div>\n<p class=\"soft\">Blue: the share that is right. Tinted: from there to the "
           "probability claimed.</p>\n";
   if (!stats.classes.empty()) {
@@ -250,7 +256,7 @@ std::string report_html(const ReportData& data, const ReportOptions& options) {
   if (const auto chart = zero_shot_chart(data, options)) {
     link("curve", "Zero-shot curve");
     body += "<section id=\"curve\"><h2>Zero-shot curve</h2>\n<div class=\"curve\">" +
-            scroll("Zero-shot curve", scatter_svg(*chart)) +
+            scroll("Zero-shot curve", page::scatter_svg(*chart)) +
             "</div>\n"
             "<p class=\"soft\">Solid: these runs. Hollow: figures published with OpenCLIP, where "
             "there are any.</p></section>\n";

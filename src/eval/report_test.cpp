@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
-#include "eval/markup.h"
 #include "eval/prediction_stats.h"
 #include "image/encode.h"
 
@@ -42,21 +41,6 @@ size_t count(const std::string& text, const std::string& part) {
   size_t times = 0;
   for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++times;
   return times;
-}
-
-TEST(Markup, TextShowsAsItself) {
-  EXPECT_EQ(escape("a<b>&\"'\x01\n\xef\xbf\xbf.\xef\xbf"),
-            "a&lt;b&gt;&amp;&quot;&#39;\xef\xbf\xbd\n\xef\xbf\xbd.\xef\xbf");
-  EXPECT_EQ(percent(0.7685), "76.85\u00a0%");
-  EXPECT_EQ(shortened("abcdef", 3), "abc…");
-  EXPECT_EQ(shortened("aé", 2), "a…");
-}
-
-TEST(Markup, Base64IsRfc4648s) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}};
-  for (const auto& [bytes, text] : cases) EXPECT_EQ(base64(bytes), text);
-  EXPECT_EQ(base64("\xff\xfe\xfd"), "//79");
 }
 
 TEST(PredictionStats, CountClassesPairsAndMistakes) {
@@ -117,7 +101,7 @@ TEST(Report, TheCurveIsOfTheMainSetBesidePublishedFigures) {
   const auto samples = zero_shot_chart(data, {.axis = ChartAxis::kSamplesSeen});
   ASSERT_TRUE(samples);
   EXPECT_EQ(samples->points[0].x, 13e9);
-  EXPECT_EQ(count(scatter_svg(*samples), "<circle"), samples->points.size());
+  EXPECT_EQ(count(page::scatter_svg(*samples), "<circle"), samples->points.size());
   EXPECT_FALSE(zero_shot_chart(data, {.chart_dataset = "mnist"}));
 }
 
@@ -181,20 +165,6 @@ TEST(Report, FilesOfAFolderThatAreNeitherAreNoted) {
   write_file(details_path(folder / "a.json"), "{");
   EXPECT_THROW(read_report(std::vector{(folder / "a.json").string()}), Error);
   EXPECT_THROW(read_report(std::vector{(folder / "b.json").string()}), Error);
-}
-
-TEST(Charts, WithoutPointsOrWithOneStillStand) {
-  EXPECT_EQ(count(scatter_svg({.title = "t", .x_label = "x", .y_label = "y"}), "<circle"), 0U);
-  const Chart one{
-      .title = kHostile,
-      .x_label = "x",
-      .y_label = "y",
-      .points = {{.x = 5, .y = 0.5, .label = kHostile}, {.x = 0, .y = 1, .label = "no"}}};
-  const std::string svg = scatter_svg(one);
-  EXPECT_EQ(count(svg, "<circle"), 1U);
-  EXPECT_EQ(count(svg, "nan"), 0U);
-  EXPECT_EQ(count(svg, "<script"), 0U);
-  EXPECT_EQ(count(reliability_svg({}, "t"), "<rect"), 0U);
 }
 
 }  // namespace

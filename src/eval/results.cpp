@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "eval/json_members.h"
-#include "eval/python_json.h"
 
 namespace clipnext::eval {
 namespace {

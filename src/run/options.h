@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "run/python_value.h"
+#include "run/python_literal.h"
 
 namespace clipnext::run {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace clipnext::eval {
+namespace clipnext::page {
 
 struct ChartPoint {
   double x = 0, y = 0;
@@ -33,4 +33,4 @@ struct Bin {
 /// Accuracy over confidence, in bins of equal width, with the share of images in each.
 std::string reliability_svg(const std::vector<Bin>& bins, const std::string& title);
 
-}  // namespace clipnext::eval
+}  // namespace clipnext::page

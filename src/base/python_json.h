@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 
-namespace clipnext::eval {
+namespace clipnext {
 
 /// json.dumps(value), byte for byte: the shortest number that reads back, 1.0 for a float that is
 /// whole, NaN and Infinity bare. With `strict` those become null, as JSON has no such words. Bytes
@@ -21,4 +21,4 @@ std::string python_float(double value);
 /// order of their names. Throws Error naming `source`.
 OrderedJson parse_python_json(std::string_view text, const std::string& source);
 
-}  // namespace clipnext::eval
+}  // namespace clipnext

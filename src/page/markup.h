@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace clipnext::eval {
+namespace clipnext::page {
 
 /// Text that shows as itself, also within a quoted attribute: class names and file names come from
 /// outside. What XML has no place for (control characters) becomes U+FFFD.
@@ -25,4 +25,4 @@ std::string shortened(std::string_view text, size_t most);
 
 std::string base64(std::string_view bytes);
 
-}  // namespace clipnext::eval
+}  // namespace clipnext::page

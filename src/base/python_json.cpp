@@ -1,4 +1,4 @@
-#include "eval/python_json.h"
+#include "base/python_json.h"
 
 #include <array>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-namespace clipnext::eval {
+namespace clipnext {
 namespace {
 
 // What stands for the three words in JSON proper: strings that begin with a byte no file of ours
@@ -135,4 +135,4 @@ OrderedJson parse_python_json(std::string_view text, const std::string& source) 
   return restore_words(parse_json(quote_words(text), source));
 }
 
-}  // namespace clipnext::eval
+}  // namespace clipnext

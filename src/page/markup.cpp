@@ -1,10 +1,10 @@
-#include "eval/markup.h"
+#include "page/markup.h"
 
 #include <array>
 #include <cstdint>
 #include <cstdio>
 
-namespace clipnext::eval {
+namespace clipnext::page {
 
 std::string escape(std::string_view text) {
   constexpr std::string_view kReplacement = "\xef\xbf\xbd";
@@ -71,4 +71,4 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-}  // namespace clipnext::eval
+}  // namespace clipnext::page

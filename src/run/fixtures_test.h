@@ -1,0 +1,29 @@
+// For tests only: the files of tests/data/run/, made by tools/make_run_fixtures.py.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+
+namespace clipnext::run {
+
+inline std::string fixture_text(const std::string& name) {
+  return read_file(std::string(CLIPNEXT_SOURCE_DIR) + "/tests/data/run/" + name);
+}
+
+inline Json fixture(const std::string& name) { return parse_json(fixture_text(name), name); }
+
+inline std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace clipnext::run

@@ -1,0 +1,96 @@
+#include "run/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "run/epoch_size.h"
+#include "run/fixtures_test.h"
+
+namespace clipnext::run {
+namespace {
+
+TEST(Schedule, EqualsTheReferencesToTheLastBit) {
+  for (const Json& one : fixture("schedule.json")["schedules"]) {
+    Schedule schedule{.lr = one["lr"], .warmup = one["warmup"], .total_steps = one["total"]};
+    if (one["course"] == "const") schedule.course = LrCourse::kConst;
+    if (one["course"] == "const-cooldown") {
+      schedule.course = LrCourse::kConstCooldown;
+      schedule.cooldown_steps = one["more"][0];
+      schedule.cooldown_power = one["more"][1];
+      schedule.cooldown_end = one["more"][2];
+    }
+    for (const Json& at : one["at"]) {
+      const double expected = std::strtod(at[1].get<std::string>().c_str(), nullptr);
+      EXPECT_EQ(lr_at(schedule, at[0]), expected) << one["course"] << " at " << at[0];
+    }
+  }
+}
+
+TEST(Schedule, OfTheHeadlineHasTheSpecificationsValues) {
+  TrainOptions options;
+  options.lr = 5e-5;
+  options.warmup = 2000;
+  options.epochs = 12;
+  const Schedule schedule = make_schedule(options, 1554);
+  EXPECT_EQ(schedule.total_steps, 18648);
+  const std::pair<int64_t, double> cases[] = {
+      {0, 2.5e-8},           {999, 2.5e-5},   {1999, 5e-5},           {2000, 5e-5},
+      {5000, 4.60997003e-5}, {10324, 2.5e-5}, {15000, 5.69345748e-6}, {18647, 4.4512873e-13}};
+  for (const auto& [step, lr] : cases) EXPECT_NEAR(lr_at(schedule, step) / lr, 1, 2e-8) << step;
+}
+
+TEST(Schedule, SkippedStaysFromTheFirstStep) {
+  TrainOptions options;
+  options.lr = 1e-3;
+  options.skip_scheduler = true;
+  const Schedule schedule = make_schedule(options, 100);
+  for (const int64_t step : {0, 5, 3199}) EXPECT_EQ(lr_at(schedule, step), 1e-3);
+}
+
+TEST(Schedule, CooldownsEndWhereTheyShall) {
+  TrainOptions options;
+  options.lr = 1e-3;
+  options.warmup = 10;
+  options.epochs = 10;
+  options.lr_scheduler = "const-cooldown";
+  options.epochs_cooldown = 2;
+  options.lr_cooldown_end = 1e-5;
+  const Schedule schedule = make_schedule(options, 100);
+  EXPECT_EQ(lr_at(schedule, 799), 1e-3);
+  EXPECT_EQ(lr_at(schedule, 800), 1e-3);
+  EXPECT_NEAR(lr_at(schedule, 900), 0.5 * (1e-3 - 1e-5) + 1e-5, 1e-12);
+  EXPECT_NEAR(lr_at(schedule, 999), 1e-5 + (1e-3 - 1e-5) / 200, 1e-12);
+}
+
+TEST(EpochSize, HasTheSpecificationsValues) {
+  const auto check = [](int64_t samples, int64_t batch, int64_t world, int64_t batches,
+                        int64_t all) {
+    const EpochSize epoch = streamed_epoch(samples, batch, world, 6);
+    EXPECT_EQ(epoch.batches, batches);
+    EXPECT_EQ(epoch.samples, all);
+    EXPECT_EQ(epoch.per_worker * 6, batches);
+  };
+  check(203666042, 256, 512, 1554, 203685888);
+  check(203666042, 800, 128, 1992, 203980800);
+  check(135646078, 80, 1024, 1656, 135659520);
+}
+
+TEST(EpochSize, WorkersRoundUpAndNoneIsOne) {
+  EXPECT_EQ(streamed_epoch(1000, 10, 1, 0).batches, 100);
+  EXPECT_EQ(streamed_epoch(1001, 10, 1, 1).batches, 101);
+  EXPECT_EQ(streamed_epoch(1000, 10, 1, 7).batches, 105);
+  EXPECT_EQ(steps_per_epoch(streamed_epoch(1000, 10, 1, 7), 4), 26);
+  EXPECT_THROW(streamed_epoch(int64_t{1} << 62, int64_t{1} << 40, int64_t{1} << 40, 1), Error);
+  EXPECT_THROW(streamed_epoch(0, 1, 1, 1), Error);
+}
+
+TEST(EpochSize, RowsAreSharedAndPadded) {
+  EXPECT_EQ(indexed_epoch(103, 10, 1).batches, 10);
+  EXPECT_EQ(indexed_epoch(103, 10, 2).batches, 5);  // 52 rows each
+  EXPECT_EQ(indexed_epoch(103, 26, 4).batches, 1);
+  EXPECT_EQ(indexed_epoch(103, 10, 2).samples, 103);
+}
+
+}  // namespace
+}  // namespace clipnext::run
