@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "model/nearest.h"
+#include "run/parse_options.h"
 
 namespace clipnext::cli {
 namespace {
@@ -23,7 +24,7 @@ enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kMissed = 3, kI
 constexpr std::array kCommands = {
     add_classify, add_embed,   add_similarity, add_tokenize, add_preprocess,
     add_inspect,  add_convert, add_models,     add_profile,  add_verify,
-    add_bench,    add_eval,    add_demo,       add_report,   add_version,
+    add_bench,    add_eval,    add_demo,       add_report,   add_train,   add_version,
 };
 
 int complain(const std::string& message, ExitStatus status) {
@@ -79,6 +80,9 @@ int main(int argc, char** argv) {
     return cli::run(argc, argv);
   } catch (const Interrupted& error) {
     return cli::complain(error.what(), cli::kInterrupted);
+  } catch (const run::UsageError& error) {
+    return cli::complain(std::string(error.what()) + " (clipnext train --help)",
+                         cli::kWrongCommandLine);
   } catch (const ExpectationMissed& error) {
     return cli::complain(error.what(), cli::kMissed);
   } catch (const std::bad_alloc&) {

@@ -17,7 +17,7 @@
 #include "data/shard_list.h"
 #include "run/dry_run.h"
 #include "run/launch.h"
-#include "run/model_config.h"
+#include "run/training_config.h"
 #include "run/parse_options.h"
 
 namespace clipnext::cli {

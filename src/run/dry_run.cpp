@@ -56,14 +56,12 @@ RankMemory memory_of(const TrainOptions& options, const model::ClipConfig& confi
   const int64_t rows = mul(options.batch_size, options.accum_freq);
   const int64_t own = mul(mul(rows, config.embed_dim), 2 * kFloat);
   const int64_t tile = std::min(mul(rows, mul(rows, world)), kTile) * kFloat;
-  // Gathered features and their gradients, or the own ones and one block under way.
-  memory.loss = (options.loss_memory == "exchange" ? 4 * own : mul(2 * own, world)) + tile;
+  // All ranks' features and one's own gradients, or the own ones and one rank's under way.
+  memory.loss = (options.loss_memory == "exchange" ? 3 * own : mul(own, world + 1)) + tile;
   memory.activations = mul(mul(block_elements(config), options.batch_size),
                            options.grad_checkpointing ? kCheckpointedBytes : kKeptBytes);
-  if (run.epoch.per_worker > 0) {
-    memory.shuffle =
-        mul(mul(options.shuffle_buffer, std::max<int64_t>(options.workers, 1)), kSampleBytes);
-  }
+  memory.shuffle =
+      mul(mul(options.shuffle_buffer, std::max<int64_t>(options.workers, 1)), kSampleBytes);
   return memory;
 }
 
@@ -72,8 +70,8 @@ RankTraffic traffic_of(const TrainOptions& options, const model::ClipConfig& con
   if (world == 1) return {};
   const int64_t rows = mul(options.batch_size, options.accum_freq);
   const int64_t others = mul(mul(mul(rows, config.embed_dim), 2 * kFloat), world - 1);
-  RankTraffic traffic{.features = others};
-  if (options.gather_with_grad || options.siglip) traffic.feature_gradients = others;
+  // Exchanged, they come once for the loss and once for its gradient.
+  RankTraffic traffic{.features = options.loss_memory == "exchange" ? 2 * others : others};
   traffic.weight_gradients = mul(2 * run.memory.gradients / world, world - 1);
   return traffic;
 }
@@ -133,10 +131,12 @@ std::string bytes_text(int64_t bytes) {
 DryRun dry_run(const TrainOptions& options, const model::ClipConfig& config,
                const DryRunInput& input) {
   DryRun run;
-  run.epoch = input.streamed ? streamed_epoch(input.num_samples, options.batch_size, input.world,
-                                              options.workers)
-                             : indexed_epoch(input.num_samples, options.batch_size, input.world);
-  run.steps_per_epoch = steps_per_epoch(run.epoch, options.accum_freq);
+  const data::EpochShares shares{.batch_size = options.batch_size,
+                                 .world = input.world,
+                                 .workers = std::max<int64_t>(options.workers, 1)};
+  run.epoch = input.streamed ? data::shard_epoch(input.num_samples, shares)
+                             : data::table_epoch(input.num_samples, shares);
+  run.steps_per_epoch = run.epoch.batches / options.accum_freq;
   run.schedule = make_schedule(options, run.steps_per_epoch);
   run.total_steps = run.schedule.total_steps;
   run.global_batch = mul(mul(options.batch_size, options.accum_freq), input.world);
@@ -191,10 +191,9 @@ std::string dry_run_text(const DryRun& run) {
              bytes_text(m.shuffle).c_str());
   }
   const RankTraffic& t = run.traffic;
-  add_line(text, "received in each step   %s: features %s, their gradients %s, gradients %s",
-           bytes_text(t.features + t.feature_gradients + t.weight_gradients).c_str(),
-           bytes_text(t.features).c_str(), bytes_text(t.feature_gradients).c_str(),
-           bytes_text(t.weight_gradients).c_str());
+  add_line(text, "received in each step   %s: features %s, gradients %s",
+           bytes_text(t.features + t.weight_gradients).c_str(),
+           bytes_text(t.features).c_str(), bytes_text(t.weight_gradients).c_str());
   return text;
 }
 
@@ -220,7 +219,6 @@ OrderedJson dry_run_json(const DryRun& run) {
             {"shuffle", run.memory.shuffle}}},
           {"received_bytes_per_step",
            {{"features", run.traffic.features},
-            {"feature_gradients", run.traffic.feature_gradients},
             {"weight_gradients", run.traffic.weight_gradients}}}};
 }
 

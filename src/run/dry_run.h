@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "data/epoch_size.h"
 #include "model/config.h"
-#include "run/epoch_size.h"
 #include "run/options.h"
 #include "run/schedule.h"
 
@@ -28,20 +28,19 @@ struct LrPoint {
 /// Bytes in each process; of activations and buffers estimates.
 struct RankMemory {
   int64_t weights = 0, gradients = 0, moments = 0;
-  int64_t loss = 0;         // features of all processes, their gradients, a tile of logits
+  int64_t loss = 0;         // features of all processes, own gradients, a tile of logits
   int64_t activations = 0;  // kept for the backward pass
   int64_t shuffle = 0;      // encoded samples in the shuffle buffers, on the host
 };
 
 /// Bytes that each process receives in a step.
 struct RankTraffic {
-  int64_t features = 0;           // gathered
-  int64_t feature_gradients = 0;  // scattered back
-  int64_t weight_gradients = 0;   // all-reduced in a ring
+  int64_t features = 0;          // of the others
+  int64_t weight_gradients = 0;  // all-reduced in a ring
 };
 
 struct DryRun {
-  EpochSize epoch;
+  data::EpochSize epoch;
   int64_t steps_per_epoch = 0, total_steps = 0;
   int64_t global_batch = 0;  // samples of a step
   int64_t total_samples = 0;

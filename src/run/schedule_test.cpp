@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 
-#include "run/epoch_size.h"
 #include "run/fixtures_test.h"
 
 namespace clipnext::run {
@@ -61,35 +60,6 @@ TEST(Schedule, CooldownsEndWhereTheyShall) {
   EXPECT_EQ(lr_at(schedule, 800), 1e-3);
   EXPECT_NEAR(lr_at(schedule, 900), 0.5 * (1e-3 - 1e-5) + 1e-5, 1e-12);
   EXPECT_NEAR(lr_at(schedule, 999), 1e-5 + (1e-3 - 1e-5) / 200, 1e-12);
-}
-
-TEST(EpochSize, HasTheSpecificationsValues) {
-  const auto check = [](int64_t samples, int64_t batch, int64_t world, int64_t batches,
-                        int64_t all) {
-    const EpochSize epoch = streamed_epoch(samples, batch, world, 6);
-    EXPECT_EQ(epoch.batches, batches);
-    EXPECT_EQ(epoch.samples, all);
-    EXPECT_EQ(epoch.per_worker * 6, batches);
-  };
-  check(203666042, 256, 512, 1554, 203685888);
-  check(203666042, 800, 128, 1992, 203980800);
-  check(135646078, 80, 1024, 1656, 135659520);
-}
-
-TEST(EpochSize, WorkersRoundUpAndNoneIsOne) {
-  EXPECT_EQ(streamed_epoch(1000, 10, 1, 0).batches, 100);
-  EXPECT_EQ(streamed_epoch(1001, 10, 1, 1).batches, 101);
-  EXPECT_EQ(streamed_epoch(1000, 10, 1, 7).batches, 105);
-  EXPECT_EQ(steps_per_epoch(streamed_epoch(1000, 10, 1, 7), 4), 26);
-  EXPECT_THROW(streamed_epoch(int64_t{1} << 62, int64_t{1} << 40, int64_t{1} << 40, 1), Error);
-  EXPECT_THROW(streamed_epoch(0, 1, 1, 1), Error);
-}
-
-TEST(EpochSize, RowsAreSharedAndPadded) {
-  EXPECT_EQ(indexed_epoch(103, 10, 1).batches, 10);
-  EXPECT_EQ(indexed_epoch(103, 10, 2).batches, 5);  // 52 rows each
-  EXPECT_EQ(indexed_epoch(103, 26, 4).batches, 1);
-  EXPECT_EQ(indexed_epoch(103, 10, 2).samples, 103);
 }
 
 }  // namespace

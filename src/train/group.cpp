@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <mutex>
 #include <thread>
-#include <torch/csrc/distributed/c10d/FakeProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -62,13 +61,6 @@ c10::intrusive_ptr<c10d::Backend> make_backend(const Meeting& meeting,
 
 struct Group::Links {
   Links(const Meeting& meeting, std::string who_) : who(std::move(who_)) {
-    if (meeting.backend == "fake") {
-      auto options = c10::make_intrusive<c10d::FakeProcessGroup::Options>();
-      options->simulate_uniform_ranks = true;
-      backend = c10d::FakeProcessGroup::_create_internal(
-          static_cast<int>(meeting.rank), static_cast<int>(meeting.size), options);
-      return;
-    }
     try {
       c10d::TCPStoreOptions options;
       options.port = static_cast<uint16_t>(meeting.port);
@@ -106,7 +98,6 @@ struct Group::Links {
 
   /// What another process said before it ended; empty if none did, or nobody can be asked.
   std::string failure() noexcept {
-    if (!watched) return {};
     try {
       if (!watched->check({kFailure})) return {};
       const auto bytes = watched->get(kFailure);
@@ -164,13 +155,13 @@ Group::Group() = default;
 Group::Group(const Meeting& meeting) : rank_(meeting.rank), size_(meeting.size) {
   require(size_ > 0 && rank_ >= 0 && rank_ < size_, "rank ", rank_, " of ", size_,
           " processes; ranks go from 0 to one less than their number");
-  if (size_ > 1) {
+  if (size_ > 1 && meeting.backend != "fake") {
     links_ = std::make_unique<Links>(meeting, "rank " + std::to_string(rank_));
   }
 }
 
 Group::~Group() {
-  if (!links_ || !links_->store) return;
+  if (!links_) return;
   // Rank 0 holds the store that the others look at until they say that they no longer do.
   links_->stop_watching();
   try {
@@ -186,7 +177,10 @@ Group::~Group() {
 void Group::all_reduce(at::Tensor& tensor) { start_all_reduce(tensor).wait(); }
 
 Pending Group::start_all_reduce(at::Tensor& tensor) {
-  if (!links_) return Pending([] {});
+  if (!links_) {
+    if (size_ > 1) tensor.mul_(size_);
+    return Pending([] {});
+  }
   std::vector<at::Tensor> tensors = {tensor};
   c10::intrusive_ptr<c10d::Work> work;
   links_->guarded([&] { work = links_->backend->allreduce(tensors); });
@@ -194,10 +188,10 @@ Pending Group::start_all_reduce(at::Tensor& tensor) {
 }
 
 at::Tensor Group::all_gather(const at::Tensor& local) {
-  if (!links_) return local;
+  require(local.dim() > 0, "all_gather of a scalar");
+  if (!links_) return size_ == 1 ? local : at::cat(std::vector<at::Tensor>(size_, local));
   at::Tensor in = local.contiguous();
   auto shape = in.sizes().vec();
-  require(!shape.empty(), "all_gather of a scalar");
   shape[0] *= size_;
   at::Tensor all = at::empty(shape, in.options());
   std::vector<std::vector<at::Tensor>> outputs = {all.chunk(size_)};
@@ -241,7 +235,7 @@ void Group::barrier() {
 }
 
 void Group::tell_failure() noexcept {
-  if (!links_ || !links_->store) return;
+  if (!links_) return;
   try {
     const std::string text = links_->who + " failed";
     links_->watched->compareSet(kFailure, std::string(), text);
