@@ -22,7 +22,7 @@ struct TarMember {
   std::string content;
 };
 
-/// The regular files of a tar (plain, gzip or zstd), in order. Links, devices and folders are
+/// The regular files of a tar (see Archive), in order. Links, devices and folders are
 /// passed over. Throws Error naming the archive if it is truncated or damaged, or if a member is
 /// larger than max_member_bytes or sparse.
 class TarReader {
