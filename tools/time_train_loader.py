@@ -7,7 +7,8 @@ and tokenizer, no worker processes), one thread each, taking turns.
 
 Without --emoji the shard is made here: 512 JPEGs of 256x256 to 512x384 with captions. Prints a JSON
 object for each transform, open_clip's default and the recipe of its large models (timm's path): samples
-a second of either side, the medians of the rounds, and their ratio. Needs open_clip_torch 3.3.0,
+a second and a second of processor time of either side, the medians of the rounds, and the ratio of the
+latter, which other load on the machine does not change much. Needs open_clip_torch 3.3.0,
 webdataset 0.2.86 and Pillow 13.0.0 (./dev oracle).
 """
 import argparse
@@ -61,12 +62,17 @@ def reference(shards, size, batch, augmentation):
         wds.to_tuple("image", "text"), wds.batched(batch, partial=False)))
 
 
-def reference_rate(batches, seconds):
+def reference_turn(batches, seconds):
     next(batches)
-    samples, start = 0, time.perf_counter()
+    samples, start, cpu = 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - start < seconds:
         samples += len(next(batches)[0])
-    return samples / (time.perf_counter() - start)
+    return {"samples": samples, "seconds": time.perf_counter() - start,
+            "cpu_seconds": time.process_time() - cpu}
+
+
+def rate(turns, clock):
+    return round(statistics.median(turn["samples"] / turn[clock] for turn in turns), 1)
 
 
 def compare(options, shards, augmentation):
@@ -74,21 +80,20 @@ def compare(options, shards, augmentation):
                               str(options.seconds), augmentation, *shards],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     batches = reference(shards, options.size, options.batch, augmentation)
-    ours, per_cpu, theirs = [], [], []
+    ours, theirs = [], []
     for _ in range(options.rounds):
         bench.stdin.write("\n")
         bench.stdin.flush()
-        result = json.loads(bench.stdout.readline())
-        ours.append(result["samples"] / result["seconds"])
-        per_cpu.append(result["samples"] / result["cpu_seconds"])
-        theirs.append(reference_rate(batches, options.seconds))
+        ours.append(json.loads(bench.stdout.readline()))
+        theirs.append(reference_turn(batches, options.seconds))
     bench.stdin.close()
     bench.wait()
-    rate, other = statistics.median(ours), statistics.median(theirs)
-    return {"transform": augmentation, "size": options.size, "isa": result["isa"],
-            "clipnext_samples_per_second": round(rate, 1),
-            "clipnext_samples_per_cpu_second": round(statistics.median(per_cpu), 1),
-            "open_clip_samples_per_second": round(other, 1), "ratio": round(rate / other, 2)}
+    return {"transform": augmentation, "size": options.size, "isa": ours[0]["isa"],
+            "clipnext_per_second": rate(ours, "seconds"),
+            "open_clip_per_second": rate(theirs, "seconds"),
+            "clipnext_per_cpu_second": rate(ours, "cpu_seconds"),
+            "open_clip_per_cpu_second": rate(theirs, "cpu_seconds"),
+            "ratio": round(rate(ours, "cpu_seconds") / rate(theirs, "cpu_seconds"), 2)}
 
 
 def main():
