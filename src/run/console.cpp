@@ -127,6 +127,22 @@ std::string train_line(const TrainLine& line) {
   return text;
 }
 
+OrderedJson train_json(const TrainLine& line) {
+  OrderedJson json = {{"event", "train"},
+                      {"epoch", line.epoch},
+                      {"step", line.step},
+                      {"steps_per_epoch", line.steps_per_epoch},
+                      {"samples", line.samples},
+                      {"samples_per_epoch", line.samples_per_epoch},
+                      {"data_time", line.data_time},
+                      {"batch_time", line.batch_time},
+                      {"samples_per_second", line.samples_per_second},
+                      {"lr", line.lr},
+                      {"logit_scale", line.logit_scale}};
+  for (const LoggedLoss& loss : line.losses) json[loss.name] = loss.value;
+  return json;
+}
+
 std::optional<TrainLine> parse_train_line(std::string_view text) {
   constexpr std::string_view kBegin = "Train Epoch: ";
   const size_t begin = text.find(kBegin);

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
+
 namespace clipnext::run {
 
 /// The last value and the mean since reset().
@@ -65,6 +67,8 @@ struct TrainLine {
 
 /// `Train Epoch: 0 [ 256/1024 (25%)] Data (t): 0.012 Batch ...`
 std::string train_line(const TrainLine& line);
+/// The same for --json: {"event": "train", "epoch", "step", ...}, losses by their names.
+OrderedJson train_json(const TrainLine& line);
 /// What train_line (or open_clip) wrote, from anywhere in a line of a log; numbers have the digits
 /// that are there, names begin with a small letter. Nothing for other lines. steps_per_epoch and
 /// step are not on the line: 0.

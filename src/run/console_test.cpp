@@ -92,6 +92,12 @@ TEST(Console, LinesOfTheReferenceAreReadAndWrittenAgain) {
   EXPECT_EQ(eval, 2);
 }
 
+TEST(Console, LinesForProgramsHoldTheSame) {
+  const OrderedJson json = train_json(example());
+  EXPECT_EQ(json["samples"], 640);
+  EXPECT_EQ(json["contrastive_loss"], 0.7123449);
+}
+
 TEST(Console, EvalLinesAreReadBack) {
   EXPECT_EQ(parse_eval_line(eval_progress_line(1, 8, 0, 1.5)), std::nullopt);
   const auto read = parse_eval_line("x | " + eval_line(2, {{"a_R@1", 0.25}, {"epoch", 2}}));

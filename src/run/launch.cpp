@@ -125,8 +125,9 @@ void expand_name(std::string_view name, const std::string& before, std::vector<s
     for (int64_t i = first; i <= last; ++i) {
       std::string digits = std::to_string(i);
       if (digits.size() < low.size()) digits.insert(0, low.size() - digits.size(), '0');
-      expand_name(name.substr(close + 1), before + std::string(name.substr(0, open)) + digits, out,
-                  list);
+      std::string prefix = before;
+      (prefix += name.substr(0, open)) += digits;
+      expand_name(name.substr(close + 1), prefix, out, list);
     }
   }
 }

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/python_json.h"
+#include "run/log_file.h"
 #include "run/parse_options.h"
 
 namespace clipnext::run {
@@ -106,6 +108,17 @@ std::optional<int64_t> previous_saved(int64_t completed, int64_t save_frequency)
   if (save_frequency <= 0) return std::nullopt;
   const int64_t previous = (completed - 1) / save_frequency * save_frequency;
   return previous > 0 ? std::optional(previous) : std::nullopt;
+}
+
+void append_result(const RunPaths& paths, int64_t epoch, OrderedJson metrics) {
+  if (!metrics.contains("epoch")) metrics["epoch"] = epoch;
+  LineFile(paths.results(), true).append(python_json(metrics));
+}
+
+void forget_results_after(const RunPaths& paths, int64_t completed) {
+  keep_json_lines(paths.results(), [&](const OrderedJson& line) {
+    return line.value("epoch", int64_t{0}) <= completed;
+  });
 }
 
 bool evaluates(int64_t completed, int64_t epochs, int64_t frequency) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "run/options.h"
 
 namespace clipnext::run {
@@ -84,6 +85,13 @@ bool saves_epoch(int64_t completed, int64_t epochs, int64_t save_frequency);
 /// The one before it that stayed, which --delete-previous-checkpoint removes once the new one is on
 /// disk: also where not every epoch is kept, unlike 3.3.0. Nothing if there is none.
 std::optional<int64_t> previous_saved(int64_t completed, int64_t save_frequency);
+/// Appends the figures of an evaluation to results.jsonl as the reference's json.dumps does, on
+/// disk when it returns. `epoch` is always among them, unlike the reference.
+void append_result(const RunPaths& paths, int64_t epoch, OrderedJson metrics);
+/// Of a run that goes on after `completed` epochs: drops the results of later ones, which will be
+/// written again.
+void forget_results_after(const RunPaths& paths, int64_t completed);
+
 /// Whether an evaluation runs after so many completed epochs, as open_clip decides.
 bool evaluates(int64_t completed, int64_t epochs, int64_t frequency);
 

@@ -122,6 +122,21 @@ TEST(Logs, OnlyWhatWasSavedBeforeIsDeleted) {
   EXPECT_EQ(previous_saved(10, 0), std::nullopt);
 }
 
+TEST(Logs, ResultsAreTheReferencesAndAlwaysHaveTheEpoch) {
+  const TestFolder folder;
+  const TrainOptions options = options_in(folder);
+  const RunPaths paths = run_paths(options);
+  open_run_folder(paths, options);
+  append_result(paths, 1, {{"imagenet-zeroshot-val-top1", 0.5}});
+  append_result(paths, 2, {{"clip_val_loss", 1.25}, {"epoch", 2}, {"num_samples", 42}});
+  const std::string first = "{\"imagenet-zeroshot-val-top1\": 0.5, \"epoch\": 1}\n";
+  const std::string second = "{\"clip_val_loss\": 1.25, \"epoch\": 2, \"num_samples\": 42}\n";
+  EXPECT_EQ(read_file(paths.results()), first + second);
+  write_file(paths.results(), first + second + "{\"clip_val");
+  forget_results_after(paths, 1);
+  EXPECT_EQ(read_file(paths.results()), first);
+}
+
 TEST(Logs, EvaluationsRunAsTheReferences) {
   EXPECT_TRUE(evaluates(2, 5, 2));
   EXPECT_FALSE(evaluates(3, 5, 2));

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cmath>
+#include <cstdio>
 #include <ctime>
 #include <future>
 #include <memory>
@@ -16,7 +16,7 @@
 #include "base/progress.h"
 #include "run/console.h"
 #include "run/logs.h"
-#include "run/model_config.h"
+#include "run/training_config.h"
 #include "run/names.h"
 #include "run/parse_options.h"
 #include "run/schedule.h"
@@ -55,6 +55,12 @@ StepOptions step_options(const run::TrainOptions& options, const Precision& prec
   step.ema_decay = options.ema_decay;
   step.seed = static_cast<uint64_t>(options.seed);
   return step;
+}
+
+/// For a program that watches, on stdout.
+void print_line(const OrderedJson& json) {
+  std::printf("%s\n", json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+  std::fflush(stdout);
 }
 
 /// What the ranks agree on before each step.
@@ -199,6 +205,7 @@ void TrainRun::resume() {
     return;
   }
   progress_ = load_state(path, config_, locking_of(options_), params_, *stepper_, group_);
+  if (group_.first() && saves_) run::forget_results_after(paths_, progress_.epoch);
   log_.info("=> resuming from '" + path + "' (epoch " + std::to_string(progress_.epoch) +
             (progress_.step > 0 ? ", step " + std::to_string(progress_.step) : "") + ")");
 }
@@ -285,7 +292,7 @@ void TrainRun::report_step(int64_t step, const StepReport& report, double lr, bo
   const double per_gpu = static_cast<double>(batch) / batch_time_.value();
   const double per_second = per_gpu * static_cast<double>(group_.size());
   if (line) {
-    log_.info(run::train_line({.epoch = progress_.epoch,
+    const run::TrainLine shown{.epoch = progress_.epoch,
                                .step = step + 1,
                                .steps_per_epoch = steps_per_epoch_,
                                .samples = (step + 1) * batch * group_.size(),
@@ -297,7 +304,9 @@ void TrainRun::report_step(int64_t step, const StepReport& report, double lr, bo
                                .lr = lr,
                                .logit_scale = report.logit_scale,
                                .losses = {{"contrastive_loss", loss, loss_->average()},
-                                          {"loss", loss, loss_->average()}}}));
+                                          {"loss", loss, loss_->average()}}};
+    log_.info(run::train_line(shown));
+    if (options_.json) print_line(run::train_json(shown));
   }
   if (metric && scalars_) {
     scalars_->write({{"train/data_time", data_time_.value()},
@@ -398,7 +407,10 @@ void TrainRun::evaluate(int64_t completed) {
       for (const auto& [name, value] : metrics) values.emplace_back("val/" + name, value);
       scalars_->write_epoch(values, completed, run_step());
     }
-    if (saves_) append_result(paths_.results(), metrics, completed);
+    OrderedJson result = OrderedJson::object();
+    for (const auto& [name, value] : metrics) result[name] = value;
+    if (saves_) run::append_result(paths_, completed, result);
+    if (options_.json) print_line({{"event", "eval"}, {"epoch", completed}, {"metrics", result}});
   }
   group_.barrier();
 }

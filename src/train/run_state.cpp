@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "model/training_snapshot.h"
-#include "run/log_file.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::train {
@@ -187,14 +186,6 @@ RunProgress load_state(const std::filesystem::path& path, const model::ClipConfi
                         .clean_steps = state.scaler->growth_tracker};
   }
   return read_progress(state, path.string(), group);
-}
-
-void append_result(const std::filesystem::path& path,
-                   const std::vector<std::pair<std::string, double>>& metrics, int64_t epoch) {
-  OrderedJson line = OrderedJson::object();
-  for (const auto& [name, value] : metrics) line[name] = value;
-  line["epoch"] = epoch;
-  run::LineFile(path, /*sync=*/true).append(line.dump());
 }
 
 }  // namespace clipnext::train

@@ -1,4 +1,5 @@
-// The state of a run on disk: checkpoints that open_clip reads, snapshots within an epoch, results.
+// The state of a run on disk: checkpoints that open_clip reads, and snapshots within an
+// epoch.
 #pragma once
 
 #include <cstdint>
@@ -49,9 +50,5 @@ run::ReadPosition position_reader(const model::ClipConfig& config);
 RunProgress load_state(const std::filesystem::path& path, const model::ClipConfig& config,
                        const model::Locking& locking, Params& params, Stepper& stepper,
                        const Group& group);
-
-/// Adds a line to results.jsonl, with `epoch`.
-void append_result(const std::filesystem::path& path,
-                   const std::vector<std::pair<std::string, double>>& metrics, int64_t epoch);
 
 }  // namespace clipnext::train
