@@ -19,6 +19,7 @@ void add_bench(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_report(CLI::App& app);
+void add_train(CLI::App& app);
 void add_version(CLI::App& app);
 
 }  // namespace clipnext::cli

@@ -445,6 +445,7 @@ Ending TrainRun::epochs() {
 }
 
 Ending TrainRun::go(const std::vector<std::string>& warnings) {
+  if (options_.json) print_progress_as_json();
   for (const std::string& warning : warnings) log_.warning(warning);
   log_.info("Running on " + device_.str() + ", rank " + std::to_string(group_.rank()) + " of " +
             std::to_string(group_.size()));

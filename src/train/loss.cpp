@@ -119,7 +119,7 @@ class LogSum {
 struct Contrastive : torch::autograd::Function<Contrastive> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& image,
                             const at::Tensor& text, const at::Tensor& scale, const at::Tensor& bias,
-                            Group* group, const LossOptions* options) {
+                            bool biased, Group* group, const LossOptions* options) {
     const int64_t rows = image.size(0);
     const int64_t own = group->rank() * rows;
     const AllFeatures all(image, text, *group, *options);
@@ -130,7 +130,7 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     const auto add = [&](const Columns& columns, const at::Tensor& scaled,
                          const at::Tensor& others, LogSum& sum, at::Tensor hits) {
       at::Tensor logits = product(scaled, others, options->logits_type);
-      if (bias.defined()) logits.add_(bias);
+      if (biased) logits.add_(bias);
       const Diagonal diagonal(columns, own, rows);
       if (diagonal.size > 0) {
         hits.narrow(0, diagonal.begin, diagonal.size).copy_(diagonal.of(logits));
@@ -143,6 +143,7 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     });
     const at::Tensor sums = at::stack({image_sum.value(), text_sum.value()}, 1);  // [b, 2]
     context->save_for_backward({image, text, scale, bias, group->all_gather(sums)});
+    context->saved_data["biased"] = biased;
     context->saved_data["group"] = reinterpret_cast<int64_t>(group);
     context->saved_data["options"] = reinterpret_cast<int64_t>(options);
     return (sums.sum() - right.sum()) / (2.0 * static_cast<double>(rows));
@@ -155,6 +156,7 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     auto& group = *reinterpret_cast<Group*>(context->saved_data["group"].toInt());
     const auto& options =
         *reinterpret_cast<const LossOptions*>(context->saved_data["options"].toInt());
+    const bool biased = context->saved_data["biased"].toBool();
     const int64_t rows = image.size(0);
     const int64_t own = group.rank() * rows;
     const AllFeatures all(image, text, group, options);
@@ -166,7 +168,7 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     const auto add = [&](const Columns& columns, const at::Tensor& others, int64_t tower,
                          Side& side) {
       at::Tensor logits = product(side.scaled, others, options.logits_type);
-      if (bias.defined()) logits.add_(bias);
+      if (biased) logits.add_(bias);
       const at::Tensor mine = sums.narrow(0, own, rows).select(1, tower).unsqueeze(1);
       const at::Tensor theirs =
           sums.narrow(0, columns.first, others.size(0)).select(1, 1 - tower).unsqueeze(0);
@@ -174,7 +176,7 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
       const Diagonal diagonal(columns, own, rows);
       if (diagonal.size > 0) diagonal.of(g).sub_(1);
       // Through the cosine that this row's own cross-entropy multiplies by the scale.
-      for_scale.add_((bias.defined() ? g * (logits - bias) : g * logits).sum());
+      for_scale.add_((biased ? g * (logits - bias) : g * logits).sum());
       g.add_(logits.sub_(theirs).exp_());
       if (diagonal.size > 0) diagonal.of(g).sub_(1);
       side.gradient.add_(weighted_sum(g, others, options.logits_type));
@@ -190,9 +192,8 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
       towers = towers / static_cast<double>(group.size());
     }
     // A softmax does not see what is added to all its logits.
-    const at::Tensor for_bias = bias.defined() ? at::zeros_like(bias) : at::Tensor();
     return {images.gradient.mul_(towers), texts.gradient.mul_(towers),
-            (for_scale * each / scale).reshape(scale.sizes()), for_bias, {}, {}};
+            (for_scale * each / scale).reshape(scale.sizes()), at::zeros_like(bias), {}, {}, {}};
   }
 };
 
@@ -274,7 +275,8 @@ at::Tensor contrastive_loss(const at::Tensor& image, const at::Tensor& text,
                             const at::Tensor& scale, const std::optional<at::Tensor>& bias,
                             Group& group, const LossOptions& options) {
   check(image, text, options);
-  return Contrastive::apply(image, text, scale, bias.value_or(at::Tensor()), &group, &options);
+  const at::Tensor added = bias ? *bias : at::zeros_like(scale.detach());
+  return Contrastive::apply(image, text, scale, added, bias.has_value(), &group, &options);
 }
 
 at::Tensor sigmoid_loss(const at::Tensor& image, const at::Tensor& text, const at::Tensor& scale,

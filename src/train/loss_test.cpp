@@ -139,6 +139,16 @@ INSTANTIATE_TEST_SUITE_P(Loss, ManyProcesses,
                                                           FeatureMemory::kExchange),
                                           testing::Values(2, 3)));
 
+TEST(Loss, WorksWithoutABias) {
+  const at::Tensor image = unit_rows(9, 8, 1), text = unit_rows(9, 8, 2);
+  const at::Tensor i = image.clone().set_requires_grad(true);
+  const at::Tensor scale = at::tensor(6.0F).set_requires_grad(true);
+  Group alone;
+  const LossOptions options;
+  torch::autograd::backward({contrastive_loss(i, text, scale, std::nullopt, alone, options)}, {});
+  EXPECT_LT(relative(i.grad(), plain(image, text, 6, 0, false).image), 2e-6);
+}
+
 TEST(Loss, WithoutGatheredGradientsTowersGetTheirShareAndTheScaleAll) {
   const int64_t rows = 4, world = 2;
   const at::Tensor image = unit_rows(rows * world, 8, 5), text = unit_rows(rows * world, 8, 6);
