@@ -58,7 +58,7 @@ def make_pictures(folder, count):
         side = draw.choice([2, 4, 8, 16])
         pixels = bytes(draw.randrange(256) for _ in range(side * side * 3))
         path = folder / f"{i}.png"
-        Image.frombytes("RGB", (side, side), pixels).resize((80, 64), Image.NEAREST).save(path)
+        Image.frombytes("RGB", (side, side), pixels).resize((80, 64), Image.BICUBIC).save(path)
         rows.append(f"{path}\ta {' '.join(draw.sample(words, draw.randrange(1, 6)))} number {i}")
     table = folder / "pairs.tsv"
     table.write_text("\n".join(rows) + "\n")
@@ -108,7 +108,7 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, out):
     args.distributed, args.wandb, args.tensorboard, args.save_logs = world > 1, False, False, False
     if world > 1:
         torch.distributed.init_process_group("gloo", init_method=f"file://{out}.store", rank=rank, world_size=world)
-    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    model, _, preprocess = open_clip.create_model_and_transforms(name, output_dict=True)
     model.load_state_dict(torch.load(initial, weights_only=True))
     bare, names = model, [n for n, _ in model.named_parameters()]
     if world > 1:

@@ -150,7 +150,7 @@ TEST_F(Training, KilledAtAnyMomentGoesOnToTheSameWeights) {
     // Later each time, so that every part of the run is hit, and the run ends at last.
     const int most = 300 + attempt * 60;
     const int after = std::uniform_int_distribution<int>(100, most)(moments);
-    Run options{.args = command("killed", again)};
+    e2e::Run options{.args = command("killed", again)};
     if (killed < 20) options.kill_after_ms = after;
     const Outcome outcome = run(options);
     if (outcome.status == 0) {
@@ -166,7 +166,7 @@ TEST_F(Training, KilledAtAnyMomentGoesOnToTheSameWeights) {
 }
 
 TEST_F(Training, InterruptSavesAndEndsWith130) {
-  Run options{.args = command("stopped", {"--epochs", "400"})};
+  e2e::Run options{.args = command("stopped", {"--epochs", "400"})};
   options.interrupt_after_ms = 3000;
   const Outcome outcome = run(options);
   EXPECT_EQ(outcome.status, 130) << outcome.err;
