@@ -48,6 +48,41 @@ TEST(Activation, IsExactToFloatAccuracyOnEveryIsa) {
   }
 }
 
+TEST(GeluGrad, IsTheFormulaOnEveryIsa) {
+  const auto z = sweep();
+  std::vector<float> g(z.size());
+  for (size_t i = 0; i < g.size(); ++i) g[i] = 0.5F + static_cast<float>(i % 7);
+  for (const Kernels& kernels : all_tables()) {
+    std::vector<float> y(z.size());
+    std::vector<float> dz = g;  // in place
+    kernels.gelu_grad(z.data(), dz.data(), std::ssize(z), y.data(), dz.data());
+    double worst = 0;
+    double worst_y = 0;
+    for (size_t i = 0; i < z.size(); ++i) {
+      const double v = z[i];
+      const double slope = 0.5 * std::erfc(-v / std::numbers::sqrt2) +
+                           v * std::exp(-0.5 * v * v) / std::sqrt(2 * std::numbers::pi);
+      worst = std::max(worst, std::abs(dz[i] / double{g[i]} - slope));
+      worst_y =
+          std::max(worst_y, std::abs(y[i] - formula(v, Act::kGelu)) / std::max(1.0, std::abs(v)));
+    }
+    EXPECT_LE(worst, 3e-7) << kernels.isa;
+    EXPECT_LE(worst_y, 1.2e-7) << kernels.isa;
+  }
+}
+
+TEST(GeluGrad, LeavesWhatLiesBehindItsEnd) {
+  for (const Kernels& kernels : all_tables()) {
+    for (const int64_t count : {1, 7, 8, 9, 15, 17, 33}) {
+      const auto z = normal(count, 1);
+      Guarded dz(normal(count, 2));
+      Guarded y(count);
+      kernels.gelu_grad(z.data(), dz.data(), count, y.data(), dz.data());
+      EXPECT_TRUE(dz.intact() && y.intact()) << kernels.isa << ' ' << count;
+    }
+  }
+}
+
 TEST(Activation, KnownValues) {
   for (const Kernels& kernels : all_tables()) {
     const std::vector<float> x{1, -1, 2};

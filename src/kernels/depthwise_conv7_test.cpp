@@ -58,6 +58,59 @@ TEST(DepthwiseConv7, MatchesRefOnEveryIsaUnaligned) {
   }
 }
 
+/// Sum of g times depthwise_conv7(x).
+double product(const std::vector<double>& x, const std::vector<double>& weight,
+               const std::vector<double>& bias, const std::vector<double>& g, const Picture& p) {
+  std::vector<double> y(x.size());
+  ref::depthwise_conv7<double>(x.data(), p.h, p.w, p.c, weight.data(), bias.data(), 0, p.h,
+                               y.data());
+  double sum = 0;
+  for (size_t i = 0; i < y.size(); ++i) sum += y[i] * g[i];
+  return sum;
+}
+
+TEST(DepthwiseConv7Grad, RefIsTheDerivative) {
+  const Picture p{5, 9, 2};
+  const int64_t size = p.h * p.w * p.c;
+  const auto x = widen(normal(size, 1));
+  const auto g = widen(normal(size, 2));
+  const std::vector<double> none(static_cast<size_t>(49 * p.c));
+  const std::vector<double> no_bias(static_cast<size_t>(p.c));
+  std::vector<double> weight_grad(none.size());
+  std::vector<double> bias_grad(no_bias.size());
+  ref::depthwise_conv7_grad<double>(x.data(), g.data(), p.h, p.w, p.c, weight_grad.data(),
+                                    bias_grad.data());
+  // The convolution is linear in its weight and bias: a derivative is the value at a unit vector.
+  for (size_t i = 0; i < none.size(); ++i) {
+    auto unit = none;
+    unit[i] = 1;
+    EXPECT_NEAR(weight_grad[i], product(x, unit, no_bias, g, p), 1e-12) << i;
+  }
+  for (size_t i = 0; i < no_bias.size(); ++i) {
+    auto unit = no_bias;
+    unit[i] = 1;
+    EXPECT_NEAR(bias_grad[i], product(x, none, unit, g, p), 1e-12) << i;
+  }
+}
+
+TEST(DepthwiseConv7Grad, MatchesRefOnEveryIsaUnaligned) {
+  for (const auto& [h, w, c] : kPictures) {
+    const auto x = normal(h * w * c, 4);
+    const auto g = normal(h * w * c, 5);
+    std::vector<float> expected(static_cast<size_t>(50 * c));
+    available()[0].depthwise_conv7_grad(x.data(), g.data(), h, w, c, expected.data(),
+                                        expected.data() + 49 * c);
+    for (const Kernels& kernels : all_tables()) {
+      Guarded grad(50 * c);
+      kernels.depthwise_conv7_grad(x.data(), g.data(), h, w, c, grad.data(), grad.data() + 49 * c);
+      // Of sums of up to 400 products of normal deviates, so of size 20 where they do not cancel.
+      EXPECT_LT(error(grad.values(), expected), 2e-5)
+          << kernels.isa << ' ' << h << ' ' << w << ' ' << c;
+      EXPECT_TRUE(grad.intact());
+    }
+  }
+}
+
 TEST(DepthwiseConv7, ComputesTheRowsAskedForAndTheSameBits) {
   const int64_t h = 12, w = 21, c = 20;
   const auto x = normal(h * w * c, 7);

@@ -133,6 +133,13 @@ using DepthwiseConv7Fn = void(const float* x, int64_t h, int64_t w, int64_t c, c
                               const float* bias, int64_t row_begin, int64_t row_end,
                               float* y) noexcept;
 
+/// Gradients of depthwise_conv7's weight and bias for one picture: x [h, w, c], g [h, w, c] the
+/// gradient of its y; sets weight_grad [49, c] and bias_grad [c]. A row is summed before rows are,
+/// so that rounding error grows with a side, not with the picture. (The gradient of x is
+/// depthwise_conv7 of g with the taps in reverse.)
+using DepthwiseConv7GradFn = void(const float* x, const float* g, int64_t h, int64_t w, int64_t c,
+                                  float* weight_grad, float* bias_grad) noexcept;
+
 /// Attention of one head of one sequence: out = softmax(q kᵀ / sqrt(d)) v. q [tq, d], k, v [tk, d],
 /// out [tq, d], rows ld_qkv (ld_out) apart. causal: query i sees keys 0 .. i + tk - tq. scratch
 /// holds attention_scratch(tk, d) floats, 64-byte aligned.
@@ -143,6 +150,11 @@ using AttentionScratchFn = int64_t(int64_t tk, int64_t d) noexcept;
 
 /// y[i] = act(x[i]), i < count; y may be x.
 using ActivationFn = void(const float* x, int64_t count, Act act, float* y) noexcept;
+
+/// Backward of GELU, z Φ(z): from its input z and the gradient g of its result, i < count,
+/// y[i] = gelu(z[i]) and dz[i] = g[i] gelu'(z[i]); y may be z, dz may be g.
+using GeluGradFn = void(const float* z, const float* g, int64_t count, float* y,
+                        float* dz) noexcept;
 
 /// out [c] = mean over rows of x [rows, c].
 using MeanRowsFn = void(const float* x, int64_t rows, int64_t c, float* out) noexcept;
@@ -194,9 +206,11 @@ struct Kernels {
   LayerNormBf16Fn* layer_norm_bf16;
   LayerNormU8Fn* layer_norm_u8;
   DepthwiseConv7Fn* depthwise_conv7;
+  DepthwiseConv7GradFn* depthwise_conv7_grad;
   AttentionFn* attention;
   AttentionScratchFn* attention_scratch;
   ActivationFn* activation;
+  GeluGradFn* gelu_grad;
   MeanRowsFn* mean_rows;
   L2NormalizeFn* l2_normalize;
   ResampleRowsFn* resample_rows;

@@ -37,6 +37,7 @@ static inline f32v add_exponent(f32v v, f32v bits) {
   const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(bits), 23);
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(v), n));
 }
+static inline maskv negative(f32v a) { return _mm512_cmp_ps_mask(a, zero(), _CMP_LT_OQ); }
 /// a in the lanes of m, 0 elsewhere.
 static inline f32v keep(maskv m, f32v a) { return _mm512_maskz_mov_ps(m, a); }
 static inline f32v select(maskv m, f32v a, f32v b) { return _mm512_mask_blend_ps(m, b, a); }
@@ -77,6 +78,9 @@ static inline f32v fnma(f32v a, f32v b, f32v c) { return _mm256_fnmadd_ps(a, b, 
 static inline f32v add_exponent(f32v v, f32v bits) {
   const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(bits), 23);
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), n));
+}
+static inline maskv negative(f32v a) {
+  return _mm256_castps_si256(_mm256_cmp_ps(a, zero(), _CMP_LT_OQ));
 }
 /// a in the lanes of m, 0 elsewhere.
 static inline f32v keep(maskv m, f32v a) { return _mm256_and_ps(_mm256_castsi256_ps(m), a); }

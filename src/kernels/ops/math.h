@@ -30,10 +30,8 @@ static inline f32v exp(f32v x) {
   return mul(fma(g, f, set(1)), add_exponent(set(1), rounded));
 }
 
-/// z Φ(z) = max(z, 0) - t 2^(t s(t) - 1), t = |z|, where erfc(t / √2) = 2^(t s(t)): no division and
-/// no case for the tail. Error below 1e-7 max(1, t); -inf gives (nearly) 0, NaN stays.
-static inline f32v gelu(f32v z) {
-  const f32v t = min(set(8), abs(z));  // erfc is below 2e-15 from there on
+/// erfc(t / √2) / 2 = 2^(t s(t) - 1) for t in [0, 8]: no division and no case for the tail.
+static inline f32v half_erfc(f32v t) {
   const f32v t2 = mul(t, t);
   const f32v t4 = mul(t2, t2);
   const f32v s4 = fma(linear(t, -2.83864548e-06F, 3.08424281e-05F), t2,
@@ -47,8 +45,16 @@ static inline f32v gelu(f32v z) {
   const f32v f2 = mul(f, f);  // 2^f = 1 + f g within 1e-7, 0 at f = 0
   const f32v g2 = fma(set(0.0013407259F), f2, linear(f, 0.00967187507F, 0.0555030836F));
   const f32v g = fma(g2, f2, linear(f, 0.240222346F, 0.693147215F));
-  const f32v half_erfc = add_exponent(fma(g, f, set(1)), rounded);
-  return fnma(t, half_erfc, max(zero(), z));
+  return add_exponent(fma(g, f, set(1)), rounded);
+}
+
+constexpr float kErfcEnd = 8;  // half_erfc is below 2e-15 from there on
+
+/// z Φ(z) = max(z, 0) - t erfc(t / √2) / 2, t = |z|. Error below 1e-7 max(1, t); -inf gives
+/// (nearly) 0, NaN stays.
+static inline f32v gelu(f32v z) {
+  const f32v t = min(set(kErfcEnd), abs(z));
+  return fnma(t, half_erfc(t), max(zero(), z));
 }
 
 /// GELU for results in bf16, z (1/2 + z p(z^2)), held beyond 4.25. Error below 2^-9 max(|y|, 1/8);

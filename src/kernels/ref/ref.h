@@ -128,6 +128,31 @@ void depthwise_conv7(const T* x, int64_t h, int64_t w, int64_t c, const T* weigh
   }
 }
 
+/// See DepthwiseConv7GradFn.
+template <class T>
+void depthwise_conv7_grad(const T* x, const T* g, int64_t h, int64_t w, int64_t c, T* weight_grad,
+                          T* bias_grad) {
+  for (int64_t channel = 0; channel < c; ++channel) {
+    double sums[50] = {};
+    for (int64_t row = 0; row < h; ++row) {
+      for (int64_t column = 0; column < w; ++column) {
+        const double y = g[(row * w + column) * c + channel];
+        sums[49] += y;
+        for (int64_t tap = 0; tap < 49; ++tap) {
+          const int64_t in_row = row + tap / 7 - 3;
+          const int64_t in_column = column + tap % 7 - 3;
+          if (in_row < 0 || in_row >= h || in_column < 0 || in_column >= w) continue;
+          sums[tap] += y * double{x[(in_row * w + in_column) * c + channel]};
+        }
+      }
+    }
+    for (int64_t tap = 0; tap < 49; ++tap) {
+      weight_grad[tap * c + channel] = static_cast<T>(sums[tap]);
+    }
+    bias_grad[channel] = static_cast<T>(sums[49]);
+  }
+}
+
 /// Sum of a[i] * b[i], i < count.
 template <class T>
 double dot(const T* a, const T* b, int64_t count) {
@@ -174,6 +199,19 @@ void attention(const T* q, const T* k, const T* v, int64_t ld_qkv, int64_t tq, i
 template <class T>
 void activation(const T* x, int64_t count, Act act, T* y) {
   for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(activate(double{x[i]}, act));
+}
+
+/// See GeluGradFn.
+template <class T>
+void gelu_grad(const T* z, const T* g, int64_t count, T* y, T* dz) {
+  constexpr double kDensity = 0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2;
+  for (int64_t i = 0; i < count; ++i) {
+    const double v = z[i];
+    const double slope = 0.5 * std::erfc(-v / std::numbers::sqrt2) +
+                         (v * v < 1e4 ? v * kDensity * std::exp(-0.5 * v * v) : 0);
+    dz[i] = static_cast<T>(double{g[i]} * slope);
+    y[i] = static_cast<T>(activate(v, Act::kGelu));
+  }
 }
 
 /// See MeanRowsFn.

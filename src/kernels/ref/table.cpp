@@ -32,6 +32,11 @@ void depthwise_conv7_f32(const float* x, int64_t h, int64_t w, int64_t c, const 
   depthwise_conv7<float>(x, h, w, c, weight, bias, row_begin, row_end, y);
 }
 
+void depthwise_conv7_grad_f32(const float* x, const float* g, int64_t h, int64_t w, int64_t c,
+                              float* weight_grad, float* bias_grad) noexcept {
+  depthwise_conv7_grad<float>(x, g, h, w, c, weight_grad, bias_grad);
+}
+
 void attention_f32(const float* q, const float* k, const float* v, int64_t ld_qkv, int64_t tq,
                    int64_t tk, int64_t d, bool causal, float* /*scratch*/, float* out,
                    int64_t ld_out) noexcept {
@@ -42,6 +47,10 @@ int64_t attention_scratch(int64_t /*tk*/, int64_t /*d*/) noexcept { return 0; }
 
 void activation_f32(const float* x, int64_t count, Act act, float* y) noexcept {
   activation<float>(x, count, act, y);
+}
+
+void gelu_grad_f32(const float* z, const float* g, int64_t count, float* y, float* dz) noexcept {
+  gelu_grad<float>(z, g, count, y, dz);
 }
 
 void mean_rows_f32(const float* x, int64_t rows, int64_t c, float* out) noexcept {
@@ -73,9 +82,11 @@ Kernels table() noexcept {
           .layer_norm_bf16 = layer_norm_bf16,
           .layer_norm_u8 = layer_norm_u8,
           .depthwise_conv7 = depthwise_conv7_f32,
+          .depthwise_conv7_grad = depthwise_conv7_grad_f32,
           .attention = attention_f32,
           .attention_scratch = attention_scratch,
           .activation = activation_f32,
+          .gelu_grad = gelu_grad_f32,
           .mean_rows = mean_rows_f32,
           .l2_normalize = l2_normalize_f32,
           .resample_rows = resample_rows,
