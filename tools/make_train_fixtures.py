@@ -25,7 +25,7 @@ MOST = 160
 TOKENS = [[62, 5, 17, 33, 63, 0, 0, 0], [62, 9, 63, 0, 0, 0, 0, 0], [62, 1, 2, 3, 4, 5, 6, 63]]
 TRUNKS = {
     "patch": {},
-    "tiered": {"stem_type": "overlap_tiered", "conv_mlp": True},
+    "tiered": {"stem_type": "overlap_tiered", "conv_mlp": True, "dims": (16, 16, 24, 32)},
     "overlap": {"stem_type": "overlap", "conv_mlp": True, "head_norm_first": True},
     "pre_logits": {"head_hidden_size": 32},
 }
@@ -33,8 +33,8 @@ TRUNKS = {
 
 def register(kind):
     def trunk(num_classes=1000, **_):
-        model = convnext.ConvNeXt(num_classes=num_classes, depths=(1, 1, 2, 1), dims=(8, 16, 24, 32),
-                                  **TRUNKS[kind])
+        sizes = {"depths": (1, 1, 2, 1), "dims": (8, 16, 24, 32)}
+        model = convnext.ConvNeXt(num_classes=num_classes, **{**sizes, **TRUNKS[kind]})
         model.default_cfg = {}
         return model
 

@@ -103,7 +103,8 @@ TEST(DepthwiseConv7Grad, MatchesRefOnEveryIsaUnaligned) {
     for (const Kernels& kernels : all_tables()) {
       Guarded grad(50 * c);
       kernels.depthwise_conv7_grad(x.data(), g.data(), h, w, c, grad.data(), grad.data() + 49 * c);
-      EXPECT_LT(error(grad.values(), expected), 5e-6)
+      // Of sums of up to 400 products of normal deviates, so of size 20 where they do not cancel.
+      EXPECT_LT(error(grad.values(), expected), 2e-5)
           << kernels.isa << ' ' << h << ' ' << w << ' ' << c;
       EXPECT_TRUE(grad.intact());
     }
