@@ -44,7 +44,7 @@ class AllFeatures {
 
  private:
   at::Tensor received(const at::Tensor& mine, int64_t rank) const {
-    at::Tensor sent = rank == group_.rank() ? mine.contiguous() : at::empty_like(mine);
+    at::Tensor sent = rank == group_.rank() ? mine.contiguous() : mine.clone();
     group_.broadcast(sent, rank);
     return sent;
   }
