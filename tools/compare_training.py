@@ -30,7 +30,7 @@ MODELS = {
         "timm_proj": "mlp", "image_size": 64}, "text_cfg": TEXT},
     "vit": {"embed_dim": 32, "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32,
                                             "patch_size": 16}, "text_cfg": TEXT},
-    "resnet": {"embed_dim": 32, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
+    "resnet": {"embed_dim": 32, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8},
                "text_cfg": TEXT},
 }
 LR, WARMUP, BETA1 = 1e-3, 5, 0.9
@@ -48,17 +48,21 @@ def parse():
 
 
 def make_pictures(folder, count):
-    """Noise of several scales in random colours, with captions that say which."""
+    """Noise of several scales in random colours, with captions that say which. No two pixels are
+    alike: where a ReLU's input is zero but for rounding, gradients cannot be compared."""
+    import numpy as np
     from PIL import Image
 
     words = "red green blue large small round square bright dark old new cat dog house tree".split()
-    draw = random.Random(1)
+    draw, noise = random.Random(1), np.random.default_rng(1)
     rows = ["filepath\ttitle"]
     for i in range(count):
         side = draw.choice([2, 4, 8, 16])
         pixels = bytes(draw.randrange(256) for _ in range(side * side * 3))
         path = folder / f"{i}.png"
-        Image.frombytes("RGB", (side, side), pixels).resize((80, 64), Image.BICUBIC).save(path)
+        smooth = Image.frombytes("RGB", (side, side), pixels).resize((80, 64), Image.BICUBIC)
+        rough = np.asarray(smooth) * 0.6 + noise.uniform(0, 100, (64, 80, 3))
+        Image.fromarray(rough.astype(np.uint8)).save(path)
         rows.append(f"{path}\ta {' '.join(draw.sample(words, draw.randrange(1, 6)))} number {i}")
     table = folder / "pairs.tsv"
     table.write_text("\n".join(rows) + "\n")

@@ -6,14 +6,21 @@
 set -euo pipefail
 program=$(realpath "$1")
 D=$(mktemp -d)
+chmod 755 "$D"  # munge asks for it
 mkdir -p "$D"/{state,spool,log,data}
 host=$(hostname -s)
 
 stop_cluster() {
   for daemon in slurmd slurmctld munged; do
-    [ ! -f "$D/$daemon.pid" ] || kill "$(cat "$D/$daemon.pid")" 2>/dev/null || true
+    [ -f "$D/$daemon.pid" ] || continue
+    local pid
+    pid=$(cat "$D/$daemon.pid")
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 100); do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.1
+    done
   done
-  wait 2>/dev/null || true
   rm -rf "$D"
 }
 trap stop_cluster EXIT
@@ -77,12 +84,12 @@ make_data() {
 # train NAME OPTIONS... behind whatever starts it.
 options() {
   echo train --model "$D/model.json" --train-data "$D/data/pairs.tsv" --dataset-type csv --device cpu \
-    --precision fp32 --batch-size 6 --workers 1 --epochs 2 --lr 1e-3 --warmup 2 --local-loss \
+    --precision fp32 --batch-size 6 --workers 1 --epochs 60 --save-frequency 0 --lr 1e-3 --warmup 2 --local-loss \
     --gather-with-grad --threads 1 --checkpoint-format safetensors --logs "$D/logs" --name "$@"
 }
 
 expect_equal() {
-  if [ "$(python3 - "$D/logs/$1/checkpoints/epoch_2.safetensors" "$D/logs/$2/checkpoints/epoch_2.safetensors" <<'PY'
+  if [ "$(python3 - "$D/logs/$1/checkpoints/epoch_60.safetensors" "$D/logs/$2/checkpoints/epoch_60.safetensors" <<'PY'
 import json, struct, sys
 def tensors(path):
     data = open(path, "rb").read()
@@ -127,6 +134,11 @@ done
 job=$(squeue -h -o %i | head -n 1)
 [ -z "$job" ] || scancel -s USR1 "$job" || true
 wait $batch || true
+if [ ! -f "$D/logs/left/snapshot/latest.safetensors" ]; then
+  cat "$D/log/left1.txt" >&2
+  echo "slurm.sh: a job that was told to leave left no snapshot" >&2
+  exit 1
+fi
 sbatch -W -n 2 -o "$D/log/left2.txt" "$D/job.sh" >/dev/null || { cat "$D"/log/left?.txt >&2; exit 1; }
 expect_equal alone left
 echo "a job told to leave goes on to the same weights"
