@@ -22,9 +22,9 @@ namespace {
 enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kMissed = 3, kInterrupted = 130 };
 
 constexpr std::array kCommands = {
-    add_classify, add_embed,   add_similarity, add_tokenize, add_preprocess,
-    add_inspect,  add_convert, add_models,     add_profile,  add_verify,
-    add_bench,    add_eval,    add_demo,       add_report,   add_train,   add_version,
+    add_classify, add_embed,  add_similarity, add_tokenize, add_preprocess, add_inspect,
+    add_convert,  add_models, add_profile,    add_verify,   add_bench,      add_eval,
+    add_demo,     add_report, add_train,      add_version,
 };
 
 int complain(const std::string& message, ExitStatus status) {

@@ -17,8 +17,8 @@
 #include "data/shard_list.h"
 #include "run/dry_run.h"
 #include "run/launch.h"
-#include "run/training_config.h"
 #include "run/parse_options.h"
+#include "run/training_config.h"
 
 namespace clipnext::cli {
 namespace {
@@ -74,7 +74,8 @@ void train(const std::vector<std::string>& arguments) {
 }  // namespace
 
 void add_train(CLI::App& app) {
-  auto* command = app.add_subcommand("train", "train or fine-tune a model, with open_clip's options");
+  auto* command =
+      app.add_subcommand("train", "train or fine-tune a model, with open_clip's options");
   // Read as Python's argparse reads open_clip's, not as the other commands' options.
   command->prefix_command();
   command->set_help_flag();

@@ -123,11 +123,10 @@ OpenedSource open_source(const SourceOptions& options, const OnFault& on_fault) 
           options.world);
   if (kind == SourceKind::kWebdataset) return open_shards(options, on_fault);
   const std::shared_ptr<const SampleTable> table = open_table(options, kind, on_fault);
-  const TableOrder order = {
-      .training = options.training,
-      .shuffled = !options.in_order,
-      .seed = options.seed,
-      .block = options.batch_size};
+  const TableOrder order = {.training = options.training,
+                            .shuffled = !options.in_order,
+                            .seed = options.seed,
+                            .block = options.batch_size};
   OpenedSource opened;
   opened.epoch = options.training ? table_epoch(table->size(), shares_of(options))
                                   : validation_size(table->size(), options.batch_size);

@@ -192,34 +192,34 @@ std::string dry_run_text(const DryRun& run) {
   }
   const RankTraffic& t = run.traffic;
   add_line(text, "received in each step   %s: features %s, gradients %s",
-           bytes_text(t.features + t.weight_gradients).c_str(),
-           bytes_text(t.features).c_str(), bytes_text(t.weight_gradients).c_str());
+           bytes_text(t.features + t.weight_gradients).c_str(), bytes_text(t.features).c_str(),
+           bytes_text(t.weight_gradients).c_str());
   return text;
 }
 
 OrderedJson dry_run_json(const DryRun& run) {
   OrderedJson lr = OrderedJson::array();
   for (const LrPoint& point : run.lr) lr.push_back({{"step", point.step}, {"lr", point.lr}});
-  return {{"batches_per_epoch", run.epoch.batches},
-          {"samples_per_epoch", run.epoch.samples},
-          {"steps_per_epoch", run.steps_per_epoch},
-          {"steps", run.total_steps},
-          {"samples", run.total_samples},
-          {"global_batch", run.global_batch},
-          {"shards_per_worker", run.shards_per_worker},
-          {"parameters", run.parameters},
-          {"tensors", run.tensors},
-          {"lr", lr},
-          {"memory_bytes",
-           {{"weights", run.memory.weights},
-            {"gradients", run.memory.gradients},
-            {"moments", run.memory.moments},
-            {"loss", run.memory.loss},
-            {"activations", run.memory.activations},
-            {"shuffle", run.memory.shuffle}}},
-          {"received_bytes_per_step",
-           {{"features", run.traffic.features},
-            {"weight_gradients", run.traffic.weight_gradients}}}};
+  return {
+      {"batches_per_epoch", run.epoch.batches},
+      {"samples_per_epoch", run.epoch.samples},
+      {"steps_per_epoch", run.steps_per_epoch},
+      {"steps", run.total_steps},
+      {"samples", run.total_samples},
+      {"global_batch", run.global_batch},
+      {"shards_per_worker", run.shards_per_worker},
+      {"parameters", run.parameters},
+      {"tensors", run.tensors},
+      {"lr", lr},
+      {"memory_bytes",
+       {{"weights", run.memory.weights},
+        {"gradients", run.memory.gradients},
+        {"moments", run.memory.moments},
+        {"loss", run.memory.loss},
+        {"activations", run.memory.activations},
+        {"shuffle", run.memory.shuffle}}},
+      {"received_bytes_per_step",
+       {{"features", run.traffic.features}, {"weight_gradients", run.traffic.weight_gradients}}}};
 }
 
 }  // namespace clipnext::run

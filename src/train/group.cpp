@@ -36,9 +36,9 @@ c10::intrusive_ptr<c10d::Backend> make_backend(const Meeting& meeting,
     auto options = c10d::ProcessGroupGloo::Options::create(meeting.timeout);
     const bool local = meeting.host == "127.0.0.1" || meeting.host == "localhost";
     const std::string interface = meeting.interface.empty() && local ? "lo" : meeting.interface;
-    options->devices.push_back(
-        interface.empty() ? c10d::ProcessGroupGloo::createDefaultDevice()
-                          : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+    options->devices.push_back(interface.empty()
+                                   ? c10d::ProcessGroupGloo::createDefaultDevice()
+                                   : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
     return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
   }
 #ifdef CLIPNEXT_CUDA
@@ -68,14 +68,14 @@ struct Group::Links {
       options.numWorkers = static_cast<size_t>(meeting.size);
       options.timeout = meeting.timeout;
       store = c10::make_intrusive<c10d::TCPStore>(meeting.host, options);
-      backend = make_backend(
-          meeting, c10::make_intrusive<c10d::PrefixStore>("clipnext/backend", store));
+      backend =
+          make_backend(meeting, c10::make_intrusive<c10d::PrefixStore>("clipnext/backend", store));
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
       fail(who, " could not meet the other ", meeting.size - 1, " processes at ", meeting.host, ":",
-           meeting.port, " within ", meeting.timeout.count(),
-           " s: ", first_line(error.what()), "; is rank 0 running there, and the port free?");
+           meeting.port, " within ", meeting.timeout.count(), " s: ", first_line(error.what()),
+           "; is rank 0 running there, and the port free?");
     }
     // Its own connection: the other one may be waiting for an answer.
     watched = store->clone();

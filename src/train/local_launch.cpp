@@ -130,7 +130,8 @@ void follow_launcher(const run::Environment& environment) {
   const auto launcher = environment.find(kLauncher);
   if (launcher == environment.end()) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  require(std::to_string(getppid()) == launcher->second, "the process that started this one is gone");
+  require(std::to_string(getppid()) == launcher->second,
+          "the process that started this one is gone");
 }
 
 }  // namespace clipnext::train

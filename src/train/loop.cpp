@@ -16,11 +16,11 @@
 #include "base/progress.h"
 #include "run/console.h"
 #include "run/logs.h"
-#include "run/training_config.h"
 #include "run/names.h"
 #include "run/parse_options.h"
 #include "run/schedule.h"
 #include "run/tensorboard.h"
+#include "run/training_config.h"
 #include "train/run_state.h"
 #include "train/setup.h"
 #include "train/step.h"
@@ -170,7 +170,8 @@ void TrainRun::write_params() {
                             .log_path = saves_ ? paths_.log().string() : "",
                             .checkpoint_path = paths_.checkpoints().string(),
                             .tensorboard_path = paths_.tensorboard().string()};
-  for (const auto& [key, value] : run::params(options_, facts)) log_.info("  " + key + ": " + value);
+  for (const auto& [key, value] : run::params(options_, facts))
+    log_.info("  " + key + ": " + value);
   if (saves_) write_file(paths_.params(), run::params_text(options_, facts));
 }
 
@@ -240,9 +241,9 @@ void TrainRun::save_epoch(int64_t completed) {
   const bool keeps = run::saves_epoch(completed, options_.epochs, options_.save_frequency);
   if (!keeps && !options_.save_most_recent) return;
   wait_for_save();
-  auto state = std::make_shared<CheckpointCopy>(
-      copy_state(config_, *options_.name, params_, *stepper_, completed, run_step(),
-                 completed * data_.epoch.samples));
+  auto state = std::make_shared<CheckpointCopy>(copy_state(config_, *options_.name, params_,
+                                                           *stepper_, completed, run_step(),
+                                                           completed * data_.epoch.samples));
   saving_ = std::async(std::launch::async, [this, state, keeps, completed] {
     const std::string& format = options_.checkpoint_format;
     if (keeps) {
@@ -292,19 +293,19 @@ void TrainRun::report_step(int64_t step, const StepReport& report, double lr, bo
   const double per_gpu = static_cast<double>(batch) / batch_time_.value();
   const double per_second = per_gpu * static_cast<double>(group_.size());
   if (line) {
-    const run::TrainLine shown{.epoch = progress_.epoch,
-                               .step = step + 1,
-                               .steps_per_epoch = steps_per_epoch_,
-                               .samples = (step + 1) * batch * group_.size(),
-                               .samples_per_epoch = data_.epoch.samples,
-                               .data_time = data_time_.average(),
-                               .batch_time = batch_time_.average(),
-                               .samples_per_second = per_second,
-                               .samples_per_second_per_gpu = per_gpu,
-                               .lr = lr,
-                               .logit_scale = report.logit_scale,
-                               .losses = {{"contrastive_loss", loss, loss_->average()},
-                                          {"loss", loss, loss_->average()}}};
+    const run::TrainLine shown{
+        .epoch = progress_.epoch,
+        .step = step + 1,
+        .steps_per_epoch = steps_per_epoch_,
+        .samples = (step + 1) * batch * group_.size(),
+        .samples_per_epoch = data_.epoch.samples,
+        .data_time = data_time_.average(),
+        .batch_time = batch_time_.average(),
+        .samples_per_second = per_second,
+        .samples_per_second_per_gpu = per_gpu,
+        .lr = lr,
+        .logit_scale = report.logit_scale,
+        .losses = {{"contrastive_loss", loss, loss_->average()}, {"loss", loss, loss_->average()}}};
     log_.info(run::train_line(shown));
     if (options_.json) print_line(run::train_json(shown));
   }
@@ -334,10 +335,10 @@ std::optional<Ending> TrainRun::stopped_here() {
 std::optional<Ending> TrainRun::train_epoch() {
   data_.loader->begin_epoch(progress_.epoch, progress_.loader);
   loss_->begin_epoch();
-  Progress bar("epoch " + std::to_string(progress_.epoch + 1) + "/" +
-                   std::to_string(options_.epochs),
-               steps_per_epoch_ - progress_.step, "steps",
-               !group_.first() || (!options_.json && isatty(STDERR_FILENO) == 0));
+  Progress bar(
+      "epoch " + std::to_string(progress_.epoch + 1) + "/" + std::to_string(options_.epochs),
+      steps_per_epoch_ - progress_.step, "steps",
+      !group_.first() || (!options_.json && isatty(STDERR_FILENO) == 0));
   auto begin = Clock::now();
   while (progress_.step < steps_per_epoch_) {
     if (const auto ending = stopped_here()) {
@@ -357,8 +358,7 @@ std::optional<Ending> TrainRun::train_epoch() {
     batch_time_.update(seconds_since(begin));
     begin = Clock::now();
     if (report.skipped) {
-      log_.warning("step " + std::to_string(run_step()) +
-                   " was not finite and is left out (" +
+      log_.warning("step " + std::to_string(run_step()) + " was not finite and is left out (" +
                    std::to_string(stepper_->skipped_steps()) + " so far)");
     }
     report_step(step, report, lr, step + 1 == steps_per_epoch_);

@@ -127,8 +127,8 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     const at::Tensor text_scaled = text * scale;
     LogSum image_sum(image), text_sum(text);
     at::Tensor right = at::zeros({2, rows}, image.options());  // logits of the true pairs
-    const auto add = [&](const Columns& columns, const at::Tensor& scaled,
-                         const at::Tensor& others, LogSum& sum, at::Tensor hits) {
+    const auto add = [&](const Columns& columns, const at::Tensor& scaled, const at::Tensor& others,
+                         LogSum& sum, at::Tensor hits) {
       at::Tensor logits = product(scaled, others, options->logits_type);
       if (biased) logits.add_(bias);
       const Diagonal diagonal(columns, own, rows);
@@ -192,8 +192,13 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
       towers = towers / static_cast<double>(group.size());
     }
     // A softmax does not see what is added to all its logits.
-    return {images.gradient.mul_(towers), texts.gradient.mul_(towers),
-            (for_scale * each / scale).reshape(scale.sizes()), at::zeros_like(bias), {}, {}, {}};
+    return {images.gradient.mul_(towers),
+            texts.gradient.mul_(towers),
+            (for_scale * each / scale).reshape(scale.sizes()),
+            at::zeros_like(bias),
+            {},
+            {},
+            {}};
   }
 };
 
@@ -215,8 +220,7 @@ struct Sigmoid : torch::autograd::Function<Sigmoid> {
     const at::Tensor scaled = image * scale;
     at::Tensor loss = at::zeros({}, image.options());
     all.for_each_tile([&](const Columns& columns) {
-      const at::Tensor logits =
-          product(scaled, columns.text, options->logits_type).add_(bias);
+      const at::Tensor logits = product(scaled, columns.text, options->logits_type).add_(bias);
       loss.sub_(at::log_sigmoid(signed_logits(columns, logits, own)).sum());
     });
     context->save_for_backward({image, text, scale, bias});
@@ -257,9 +261,12 @@ struct Sigmoid : torch::autograd::Function<Sigmoid> {
     });
     const at::Tensor each = incoming[0] / static_cast<double>(rows);
     const at::Tensor towers = each * scale;
-    return {images.gradient.mul_(towers), texts.gradient.mul_(towers),
+    return {images.gradient.mul_(towers),
+            texts.gradient.mul_(towers),
             (for_scale * each / scale).reshape(scale.sizes()),
-            (for_bias * each).reshape(bias.sizes()), {}, {}};
+            (for_bias * each).reshape(bias.sizes()),
+            {},
+            {}};
   }
 };
 

@@ -1,4 +1,5 @@
-// The losses over all ranks' pairs, tile by tile, so that no matrix of logits is ever whole in memory.
+// The losses over all ranks' pairs, tile by tile, so that no matrix of logits is ever whole in
+// memory.
 #pragma once
 
 #include <ATen/ATen.h>

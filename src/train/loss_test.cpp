@@ -30,9 +30,12 @@ struct Gradients {
 /// The formulas as they stand in open_clip's losses, whole matrices, in float64.
 Gradients plain(const at::Tensor& image, const at::Tensor& text, double scale, double bias,
                 bool sigmoid) {
-  const auto leaf = [](const at::Tensor& t) { return t.to(at::kDouble).clone().set_requires_grad(true); };
+  const auto leaf = [](const at::Tensor& t) {
+    return t.to(at::kDouble).clone().set_requires_grad(true);
+  };
   const at::Tensor i = leaf(image), t = leaf(text);
-  const at::Tensor s = leaf(at::tensor(scale, at::kDouble)), b = leaf(at::tensor(bias, at::kDouble));
+  const at::Tensor s = leaf(at::tensor(scale, at::kDouble)),
+                   b = leaf(at::tensor(bias, at::kDouble));
   const at::Tensor logits = s * i.matmul(t.t()) + b;
   const int64_t n = image.size(0);
   at::Tensor loss;
@@ -41,7 +44,8 @@ Gradients plain(const at::Tensor& image, const at::Tensor& text, double scale, d
     loss = -at::log_sigmoid(sign * logits).sum() / static_cast<double>(n);
   } else {
     const at::Tensor labels = at::arange(n, at::kLong);
-    loss = (at::cross_entropy_loss(logits, labels) + at::cross_entropy_loss(logits.t(), labels)) / 2;
+    loss =
+        (at::cross_entropy_loss(logits, labels) + at::cross_entropy_loss(logits.t(), labels)) / 2;
   }
   torch::autograd::backward({loss}, {});
   return {loss.detach(), i.grad(), t.grad(), s.grad(), b.grad()};
@@ -110,9 +114,11 @@ TEST_P(ManyProcesses, AverageIsTheGradientOfTheWholeBatch) {
   const Gradients want = plain(image, text, scale, bias, sigmoid);
   std::vector<Gradients> got(static_cast<size_t>(world));
   with_ranks(world, [&](Group& group) {
-    const auto mine = [&](const at::Tensor& all) { return all.narrow(0, group.rank() * rows, rows); };
-    got[static_cast<size_t>(group.rank())] = ours(mine(image), mine(text), scale, bias, sigmoid,
-                                                  group, {.memory = memory, .tile = 7});
+    const auto mine = [&](const at::Tensor& all) {
+      return all.narrow(0, group.rank() * rows, rows);
+    };
+    got[static_cast<size_t>(group.rank())] =
+        ours(mine(image), mine(text), scale, bias, sigmoid, group, {.memory = memory, .tile = 7});
   });
   at::Tensor loss = at::zeros({}), for_scale = at::zeros({}), for_bias = at::zeros({});
   std::vector<at::Tensor> images, texts;
@@ -154,9 +160,11 @@ TEST(Loss, WithoutGatheredGradientsTowersGetTheirShareAndTheScaleAll) {
   const at::Tensor image = unit_rows(rows * world, 8, 5), text = unit_rows(rows * world, 8, 6);
   const Gradients want = plain(image, text, 5, 0, false);
   with_ranks(world, [&](Group& group) {
-    const auto mine = [&](const at::Tensor& all) { return all.narrow(0, group.rank() * rows, rows); };
-    const Gradients got = ours(mine(image), mine(text), 5, 0, false, group,
-                               {.gradient = FeatureGradient::kShare});
+    const auto mine = [&](const at::Tensor& all) {
+      return all.narrow(0, group.rank() * rows, rows);
+    };
+    const Gradients got =
+        ours(mine(image), mine(text), 5, 0, false, group, {.gradient = FeatureGradient::kShare});
     EXPECT_LT(relative(got.image, mine(want.image)), 2e-6);  // less by 1 / world once averaged
   });
 }

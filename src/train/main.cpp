@@ -42,7 +42,8 @@ Meeting meeting(const run::TrainOptions& options, const run::World& world,
   return meeting;
 }
 
-/// How many processes of the run this machine has, as launchers say; Slurm's "2(x3)" begins with it.
+/// How many processes of the run this machine has, as launchers say; Slurm's "2(x3)" begins with
+/// it.
 int64_t local_size(const run::Environment& environment) {
   for (const char* name : {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
                            "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE"}) {

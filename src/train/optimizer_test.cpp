@@ -19,9 +19,10 @@ void plain_adamw(double& p, double& m, double& v, double g, int step, double lr,
 TEST(AdamW, FollowsTheSpecification) {
   const at::Tensor decayed = at::tensor({1.5F, -2.0F}).set_requires_grad(true);
   const at::Tensor plain = at::tensor({0.25F}).set_requires_grad(true);
-  AdamW optimizer({{.slots = {make_slot("plain", plain)}},
-                   {.slots = {make_slot("decayed", decayed)}, .weight_decay = 0.2, .lr_scale = 0.5}},
-                  {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8});
+  AdamW optimizer(
+      {{.slots = {make_slot("plain", plain)}},
+       {.slots = {make_slot("decayed", decayed)}, .weight_decay = 0.2, .lr_scale = 0.5}},
+      {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8});
   double p[] = {1.5, -2, 0.25}, m[3] = {}, v[3] = {};
   for (int step = 1; step <= 5; ++step) {
     const double g[] = {0.3 * step, -1.0, std::sin(step)};

@@ -63,8 +63,8 @@ at::Tensor attention_pool(const model::ResNetConfig& config,
 at::Tensor encode_resnet(const model::ResNetConfig& config,
                          const model::ResNetParams<at::Tensor>& params, const at::Tensor& pixels,
                          const Mode& mode) {
-  // On the CPU batch norm sums most exactly where a channel lies in one piece, and near a ReLU's zero
-  // every rounding counts.
+  // On the CPU batch norm sums most exactly where a channel lies in one piece, and near a ReLU's
+  // zero every rounding counts.
   at::Tensor x = pixels;
   if (x.is_cpu()) x = x.permute({0, 3, 1, 2}).contiguous().permute({0, 2, 3, 1});
   x = stem(params, x, mode);

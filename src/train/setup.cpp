@@ -112,8 +112,8 @@ AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& 
     t.set_requires_grad(false);
     by_name[info.name] = &t;
   });
-  const auto rule = options.decay_positional_embedding ? model::DecayRule::kByName
-                                                       : model::DecayRule::kByModel;
+  const auto rule =
+      options.decay_positional_embedding ? model::DecayRule::kByName : model::DecayRule::kByModel;
   const auto scales = model::layer_lr_scales(config, options.image_layer_decay.value_or(1),
                                              options.text_layer_decay.value_or(1));
   std::vector<SlotGroup> groups;

@@ -120,8 +120,8 @@ StepReport Stepper::step(std::span<const DeviceBatch> batches, double lr, int64_
   require(!batches.empty(), "a step without batches");
   optimizer_.zero_grad();
   StepReport report;
-  report.loss = batches.size() == 1 ? backward_one(batches[0], index)
-                                    : backward_accumulated(batches, index);
+  report.loss =
+      batches.size() == 1 ? backward_one(batches[0], index) : backward_accumulated(batches, index);
   reducer_.finish();
 
   const at::NoGradGuard no_grad;

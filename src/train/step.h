@@ -22,8 +22,8 @@ namespace clipnext::train {
 
 /// A batch as the loader gives it, its pixels on the model's device.
 struct DeviceBatch {
-  at::Tensor pixels;         // [n, h, w, 3] float32, normalised
-  model::TokenRows tokens;   // n rows
+  at::Tensor pixels;        // [n, h, w, 3] float32, normalised
+  model::TokenRows tokens;  // n rows
 };
 
 /// What happens to a step whose loss or gradients are not finite.
@@ -46,10 +46,10 @@ struct StepOptions {
 };
 
 struct StepReport {
-  at::Tensor loss;          // this rank's share, [] float32, not yet waited for
-  double logit_scale = 0;   // exp, after the step
-  double gradient_norm = 0; // before clipping; 0 if it was not needed
-  bool skipped = false;     // not finite
+  at::Tensor loss;           // this rank's share, [] float32, not yet waited for
+  double logit_scale = 0;    // exp, after the step
+  double gradient_norm = 0;  // before clipping; 0 if it was not needed
+  bool skipped = false;      // not finite
 };
 
 /// The weights of a model and all that training them keeps. Every rank has the same.

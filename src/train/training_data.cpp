@@ -92,9 +92,9 @@ RunData open_validation_data(const run::TrainOptions& options, const model::Clip
 DeviceBatch to_device(pipeline::TrainBatch batch, const model::ClipConfig& config,
                       at::Device device) {
   auto held = std::make_shared<std::vector<float>>(std::move(batch.pixels));
-  const at::Tensor pixels =
-      at::from_blob(held->data(), {batch.n, config.image_height, config.image_width, 3},
-                    [held](void*) {}, at::kFloat);
+  const at::Tensor pixels = at::from_blob(
+      held->data(), {batch.n, config.image_height, config.image_width, 3}, [held](void*) {},
+      at::kFloat);
   return {device.is_cpu() ? pixels : pixels.pin_memory().to(device, /*non_blocking=*/true),
           std::move(batch.tokens)};
 }

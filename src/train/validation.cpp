@@ -103,8 +103,10 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
     samples += n;
     if (!mine) continue;
     const DeviceBatch pairs = to_device(std::move(*batch), config, device);
-    const at::Tensor image = normalise(encode_image(params, config, pairs.pixels, mode)).to(at::kFloat);
-    const at::Tensor text = normalise(encode_text(params, config, pairs.tokens, mode)).to(at::kFloat);
+    const at::Tensor image =
+        normalise(encode_image(params, config, pairs.pixels, mode)).to(at::kFloat);
+    const at::Tensor text =
+        normalise(encode_text(params, config, pairs.tokens, mode)).to(at::kFloat);
     images.push_back(image);
     texts.push_back(text);
     numbers.push_back(at::arange(samples - n, samples, at::kLong).to(device));
@@ -123,8 +125,9 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
     return parts.empty() ? at::zeros({0, d}, at::TensorOptions(at::kFloat).device(device))
                          : at::cat(parts);
   };
-  const at::Tensor order = numbers.empty() ? at::zeros({0}, at::TensorOptions(at::kLong).device(device))
-                                           : at::cat(numbers);
+  const at::Tensor order = numbers.empty()
+                               ? at::zeros({0}, at::TensorOptions(at::kLong).device(device))
+                               : at::cat(numbers);
   const at::Tensor image = gather_ragged(joined(images), order, group);
   const at::Tensor text = gather_ragged(joined(texts), order, group);
   group.all_reduce(losses);

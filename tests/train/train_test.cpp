@@ -48,12 +48,35 @@ class Training : public Program {
 
   /// The command line of a run called `name`: 2 epochs of 4 steps of 6 pairs.
   Args command(const std::string& name, const Args& more = {}) const {
-    Args args = {"train",        "--model",   path("model.json"), "--train-data", path("pairs.tsv"),
-                 "--dataset-type", "csv",     "--device",         "cpu",          "--precision",
-                 "fp32",         "--batch-size", "6",             "--workers",    "2",
-                 "--epochs",     "2",         "--lr",             "1e-3",         "--warmup",
-                 "2",            "--threads", "1",                "--log-every-n-steps", "1",
-                 "--logs",       path("logs"), "--name",          name};
+    Args args = {"train",
+                 "--model",
+                 path("model.json"),
+                 "--train-data",
+                 path("pairs.tsv"),
+                 "--dataset-type",
+                 "csv",
+                 "--device",
+                 "cpu",
+                 "--precision",
+                 "fp32",
+                 "--batch-size",
+                 "6",
+                 "--workers",
+                 "2",
+                 "--epochs",
+                 "2",
+                 "--lr",
+                 "1e-3",
+                 "--warmup",
+                 "2",
+                 "--threads",
+                 "1",
+                 "--log-every-n-steps",
+                 "1",
+                 "--logs",
+                 path("logs"),
+                 "--name",
+                 name};
     args.insert(args.end(), more.begin(), more.end());
     return args;
   }
@@ -139,8 +162,9 @@ TEST_F(Training, GoesOnWithinAnEpochToTheSameWeights) {
 }
 
 TEST_F(Training, KilledAtAnyMomentGoesOnToTheSameWeights) {
-  const Args two = {"--nproc", "2", "--batch-size", "3", "--snapshot-minutes", "0.0001",
-                    "--local-loss", "--gather-with-grad"};
+  const Args two = {
+      "--nproc",           "2", "--batch-size", "3", "--snapshot-minutes", "0.0001", "--local-loss",
+      "--gather-with-grad"};
   ASSERT_EQ(run(command("straight", two)).status, 0);
   Args again = two;
   again.insert(again.end(), {"--resume", "latest"});
@@ -177,7 +201,8 @@ TEST_F(Training, TwoProcessesGiveTheWeightsOfOneWithTheWholeBatch) {
   const Args same = {"--in-order", "--no-augment", "--model", path("vit.json"), "--epochs", "1"};
   Args one = same, two = same;
   one.insert(one.end(), {"--batch-size", "12"});
-  two.insert(two.end(), {"--nproc", "2", "--batch-size", "6", "--local-loss", "--gather-with-grad"});
+  two.insert(two.end(),
+             {"--nproc", "2", "--batch-size", "6", "--local-loss", "--gather-with-grad"});
   ASSERT_EQ(run(command("one", one)).status, 0);
   ASSERT_EQ(run(command("two", two)).status, 0);
   const auto left = weights_of("one", "epoch_1.pt"), right = weights_of("two", "epoch_1.pt");
