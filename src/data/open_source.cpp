@@ -66,6 +66,7 @@ OpenedSource open_shards(const SourceOptions& options, const OnFault& on_fault) 
   } else if (options.resampled) {
     config.order.mode = ShardMode::kResampled;
   }
+  config.sample_shuffle_size = options.shuffle_buffer;
   read_buffer_sizes(config);
   if (options.in_order) config.order.shuffle_size = config.sample_shuffle_size = 1;
   const bool resampled = config.order.mode == ShardMode::kResampled;

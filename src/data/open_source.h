@@ -23,8 +23,9 @@ struct SourceOptions {
   std::string data;  // --train-data or --val-data; not used by synthetic data
   std::string type = "auto";
   bool training = true;
-  bool in_order = false;    // training without any shuffling, for comparisons
-  int64_t num_samples = 0;  // --train-num-samples or --val-num-samples; 0: not given
+  int64_t shuffle_buffer = 5000;  // encoded samples held to shuffle
+  bool in_order = false;          // training without any shuffling, for comparisons
+  int64_t num_samples = 0;        // --train-num-samples or --val-num-samples; 0: not given
   SizePrecedence precedence = SizePrecedence::kOption;
   bool resampled = false;
   std::string upsampling_factors;

@@ -449,6 +449,7 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) log_.warning(warning);
   log_.info("Running on " + device_.str() + ", rank " + std::to_string(group_.rank()) + " of " +
             std::to_string(group_.size()));
+  require_supported(options_, config_, group_.size());
   write_params();
   make_model();
   resume();

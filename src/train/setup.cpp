@@ -1,9 +1,12 @@
 #include "train/setup.h"
 
 #include <ATen/core/grad_mode.h>
+#include <fnmatch.h>
 
+#include <array>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -48,7 +51,48 @@ Params loose_params(const model::ClipConfig& config, const weights::TensorMap& t
   return initial;
 }
 
+/// Moves what a pattern of --wd-exclude names to the group without decay, which keeps its order.
+void exempt(const std::vector<std::string>& patterns, const std::vector<model::ParamInfo>& trained,
+            std::array<std::vector<model::ParamInfo>, 2>& groups) {
+  if (patterns.empty()) return;
+  std::set<std::string> without;
+  for (const model::ParamInfo& info : groups[0]) without.insert(info.name);
+  for (const model::ParamInfo& info : trained) {
+    for (const std::string& pattern : patterns) {
+      if (fnmatch(pattern.c_str(), info.name.c_str(), 0) == 0) without.insert(info.name);
+    }
+  }
+  for (auto& group : groups) group.clear();
+  for (const model::ParamInfo& info : trained) {
+    groups[without.contains(info.name) ? 0 : 1].push_back(info);
+  }
+}
+
 }  // namespace
+
+void require_supported(const run::TrainOptions& options, const model::ClipConfig& config,
+                       int64_t world) {
+  const auto refuse = [](bool given, const char* option, const char* reason) {
+    require(!given, option, ": ", reason);
+  };
+  refuse(options.opt != "adamw", "--opt", "adamw is the one optimizer here");
+  refuse(!options.opt_kwargs.empty(), "--opt-kwargs", "AdamW has --beta1, --beta2, --eps and --wd");
+  refuse(options.distill_model || options.distill_pretrained, "--distill-model",
+         "distillation is not in this program");
+  refuse(options.pretrained_image, "--pretrained-image",
+         "timm's weights are not fetched here; give a checkpoint by --pretrained FILE");
+  refuse(options.remote_sync.has_value(), "--remote-sync",
+         "copy the logs folder by a program of its own; files in it appear whole");
+  refuse(options.val_retrieval_precision != "fp32", "--val-retrieval-precision",
+         "scores are computed in fp32");
+  refuse(options.use_bn_sync && world > 1 &&
+             std::holds_alternative<model::ResNetConfig>(config.vision),
+         "--use-bn-sync", "batch statistics are not shared between processes here");
+  const bool evaluates = options.val_data || options.imagenet_val || options.imagenet_v2 ||
+                         !options.zeroshot_data.empty();
+  require(options.train_data || options.dataset_type == "synthetic" || evaluates,
+          "nothing to do: give --train-data, or data to evaluate on (--val-data, --zeroshot-data)");
+}
 
 std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
                                                           const model::ClipConfig& config) {
@@ -116,9 +160,11 @@ AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& 
       options.decay_positional_embedding ? model::DecayRule::kByName : model::DecayRule::kByModel;
   const auto scales = model::layer_lr_scales(config, options.image_layer_decay.value_or(1),
                                              options.text_layer_decay.value_or(1));
+  auto members_of = model::decay_groups(config, trained, rule);
+  exempt(options.wd_exclude, trained, members_of);
   std::vector<SlotGroup> groups;
   int decays = 0;
-  for (const auto& members : model::decay_groups(config, trained, rule)) {
+  for (const auto& members : members_of) {
     // One group for each share of the learning rate; a single one where all have the whole.
     std::map<double, SlotGroup, std::greater<>> shares;
     for (const model::ParamInfo& info : members) {

@@ -14,6 +14,11 @@
 
 namespace clipnext::train {
 
+/// Throws Error for options that this program knows but does not carry out, saying so of each, and
+/// for a run that has nothing to do.
+void require_supported(const run::TrainOptions& options, const model::ClipConfig& config,
+                       int64_t world);
+
 /// The vocabulary that goes with it.
 std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
                                                           const model::ClipConfig& config);

@@ -63,6 +63,7 @@ RunData open_training_data(const run::TrainOptions& options, const model::ClipCo
   source.rank = group.rank();
   source.world = group.size();
   source.in_order = options.in_order;
+  source.shuffle_buffer = options.shuffle_buffer;
   data::OpenedSource opened = data::open_source(source, faults.listener());
 
   pipeline::TrainLoaderConfig loader = loader_config(options, config);

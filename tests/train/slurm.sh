@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trains with a real `srun -n 2` on this machine, and expects the weights that `--nproc 2` gives, bit
 # for bit; then that a job which is told to leave (SIGUSR1, as `#SBATCH --signal` sends it) saves, and
-# goes on to the same weights. Usage: slurm.sh PROGRAM. Needs root, and Debian's slurmctld, slurmd,
+# goes on to the same weights. Usage: slurm.sh PROGRAM. Exit status 77: this machine lets no cluster
+# start (a container without the rights, for one), so nothing was tested. Needs root, and Debian's slurmctld, slurmd,
 # slurm-client and munge; makes a cluster of its own in a temporary folder, and takes it down again.
 set -euo pipefail
 program=$(realpath "$1")
@@ -58,17 +59,21 @@ END_CONF
   export SLURM_CONF=$D/slurm.conf
   head -c128 /dev/urandom >"$D/munge.key"
   chmod 400 "$D/munge.key"
+  local daemon
   munged --key-file="$D/munge.key" --socket="$D/munge.sock" --pid-file="$D/munged.pid" \
-    --log-file="$D/log/munged.log" --seed-file="$D/munge.seed"
-  slurmctld -c
-  slurmd
+    --log-file="$D/log/munged.log" --seed-file="$D/munge.seed" ||
+    { echo "slurm.sh: munged does not start" >&2; exit 77; }
+  for daemon in "slurmctld -c" slurmd; do
+    # shellcheck disable=SC2086
+    $daemon || { echo "slurm.sh: $daemon does not start" >&2; exit 77; }
+  done
   for _ in $(seq 60); do
     if sinfo -h -o %T 2>/dev/null | grep -q idle; then return; fi
     sleep 0.5
   done
   cat "$D"/log/*.log >&2
   echo "slurm.sh: the cluster did not come up" >&2
-  exit 1
+  exit 77
 }
 
 # 48 pictures of one colour each, and what they are called.
