@@ -135,4 +135,12 @@ OrderedJson parse_python_json(std::string_view text, const std::string& source) 
   return restore_words(parse_json(quote_words(text), source));
 }
 
+double shortest_decimal(float value) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  double number = 0;
+  std::from_chars(digits, end, number);
+  return number;
+}
+
 }  // namespace clipnext

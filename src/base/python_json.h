@@ -21,4 +21,8 @@ std::string python_float(double value);
 /// order of their names. Throws Error naming `source`.
 OrderedJson parse_python_json(std::string_view text, const std::string& source);
 
+/// A float as the shortest decimal that reads back as it, so that JSON shows 0.1 and not
+/// 0.10000000149011612.
+double shortest_decimal(float value);
+
 }  // namespace clipnext

@@ -4,13 +4,13 @@
 #include <CLI/Formatter.hpp>
 #include <CLI/Validators.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdarg>
 #include <cstdio>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "base/text_lines.h"
 #include "data/folder.h"
 #include "pipeline/embed_texts.h"
@@ -185,13 +185,7 @@ void print_json(const OrderedJson& value) {
   print(value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
 }
 
-double json_number(float value) {
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  double number = 0;
-  std::from_chars(digits, end, number);
-  return number;
-}
+double json_number(float value) { return shortest_decimal(value); }
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 

@@ -16,6 +16,7 @@
 #include "base/progress.h"
 #include "run/console.h"
 #include "run/logs.h"
+#include "run/model_file.h"
 #include "run/names.h"
 #include "run/parse_options.h"
 #include "run/schedule.h"
@@ -172,7 +173,10 @@ void TrainRun::write_params() {
                             .tensorboard_path = paths_.tensorboard().string()};
   for (const auto& [key, value] : run::params(options_, facts))
     log_.info("  " + key + ": " + value);
-  if (saves_) write_file(paths_.params(), run::params_text(options_, facts));
+  if (!saves_) return;
+  write_file(paths_.params(), run::params_text(options_, facts));
+  write_file(paths_.checkpoints() / "open_clip_config.json",
+             run::model_file(options_).dump(2) + "\n");
 }
 
 void TrainRun::make_model() {

@@ -160,7 +160,8 @@ Metrics validate_zero_shot(const run::TrainOptions& options, Clip& clip,
     // NAME=FOLDER, or a folder that is called by its name.
     const size_t equals = given.find('=');
     const std::string root = equals == std::string::npos ? given : given.substr(equals + 1);
-    const std::string last = std::filesystem::path(root).filename().string();
+    std::string last = std::filesystem::path(root).filename().string();
+    if (last.starts_with("wds_")) last = last.substr(4);
     const std::string name = equals == std::string::npos ? "wds/" + last : given.substr(0, equals);
     add(name, root, datasets::short_name(name) + "-zeroshot");
   }

@@ -125,6 +125,18 @@ TEST_F(Training, WritesWhatOpenClipWrites) {
   EXPECT_NE(params.find("lr: 0.001\n"), std::string::npos);
 }
 
+TEST_F(Training, ACheckpointIsAModelForOtherCommands) {
+  ASSERT_EQ(
+      run(command("model", {"--epochs", "1", "--image-mean", "0.5", "--image-std", "0.5"})).status,
+      0);
+  const Outcome named = run({"classify", path("0.png"), "--labels", "a,b", "--json", "--model",
+                             in_run("model", "checkpoints/epoch_1.pt")});
+  ASSERT_EQ(named.status, 0) << named.err;
+  const Json config = Json::parse(read(in_run("model", "checkpoints/open_clip_config.json")));
+  EXPECT_EQ(config["preprocess_cfg"]["mean"], (Json{0.5, 0.5, 0.5}));
+  EXPECT_EQ(config["model_cfg"]["embed_dim"], 16);
+}
+
 TEST_F(Training, LearnsWhatItIsShown) {
   ASSERT_EQ(run(command("learns", {"--epochs", "12", "--no-augment", "--lr", "3e-3"})).status, 0);
   const auto scalars = run::read_json_lines(in_run("learns", "scalars.jsonl"));
