@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -28,7 +29,7 @@ constexpr const char* kProgram = "clipnext-torch";
 /// Beside this program.
 std::filesystem::path torch_program() {
   const auto self = std::filesystem::read_symlink("/proc/self/exe");
-  const auto program = self.parent_path() / kProgram;
+  auto program = self.parent_path() / kProgram;
   require(std::filesystem::exists(program), kProgram, " is not beside ", self.string(),
           ": this build has no training in it; ./dev build --train adds it");
   return program;
@@ -39,6 +40,9 @@ std::filesystem::path torch_program() {
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  // libtorch's threads wait by spinning, which takes the cores from the threads that decode, and on
+  // a shared machine from everybody. libgomp reads it when it is loaded.
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", 0);
   execv(program.c_str(), argv.data());
   fail(program, " cannot be started: ", std::strerror(errno));
 }

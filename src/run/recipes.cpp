@@ -61,7 +61,9 @@ Recipe parse_recipe(std::string_view text, const std::string& name, const std::s
   Recipe recipe{.name = name, .about = json.value("about", std::string()), .arguments = {}};
   for (const auto& [option, value] : json["options"].items()) {
     require(option != "recipe", source, ": a recipe holds no recipe");
-    add_option(option, value, source + ": " + option, recipe.arguments);
+    std::string place = source;
+    (place += ": ") += option;
+    add_option(option, value, place, recipe.arguments);
   }
   return recipe;
 }
