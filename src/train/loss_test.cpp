@@ -6,12 +6,11 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "base/random.h"
+#include "train/group_test.h"
 
 namespace clipnext::train {
 namespace {
@@ -88,21 +87,6 @@ TEST_P(OneProcess, EqualsTheFormulaWhateverTheTile) {
 
 INSTANTIATE_TEST_SUITE_P(Loss, OneProcess,
                          testing::Combine(testing::Bool(), testing::Values(1, 5, 36, 37, 4096)));
-
-/// f(group) in `size` threads, each a rank of its own.
-template <class F>
-void with_ranks(int64_t size, const F& f) {
-  static std::atomic<int> port{24011};
-  const int at = port++;
-  std::vector<std::thread> ranks;
-  for (int64_t rank = 0; rank < size; ++rank) {
-    ranks.emplace_back([&, rank] {
-      Group group({.rank = rank, .size = size, .port = at, .timeout = std::chrono::seconds(60)});
-      f(group);
-    });
-  }
-  for (std::thread& rank : ranks) rank.join();
-}
 
 class ManyProcesses : public testing::TestWithParam<std::tuple<bool, FeatureMemory, int64_t>> {};
 

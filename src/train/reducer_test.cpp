@@ -3,25 +3,10 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <atomic>
-#include <thread>
+#include "train/group_test.h"
 
 namespace clipnext::train {
 namespace {
-
-template <class F>
-void with_ranks(int64_t size, const F& f) {
-  static std::atomic<int> port{24111};
-  const int at = port++;
-  std::vector<std::thread> ranks;
-  for (int64_t rank = 0; rank < size; ++rank) {
-    ranks.emplace_back([&, rank] {
-      Group group({.rank = rank, .size = size, .port = at, .timeout = std::chrono::seconds(60)});
-      f(group);
-    });
-  }
-  for (std::thread& rank : ranks) rank.join();
-}
 
 TEST(Reducer, GivesEveryRankTheMeanGradientInSmallBucketsToo) {
   for (const int64_t bucket : {int64_t{8}, int64_t{64}, int64_t{1} << 20}) {
