@@ -4,11 +4,10 @@
     python3 tools/time_open_clip_training.py TIMM_NAME SIDE BATCH [STEPS [eager|compile [THREADS]]]
 
 The counterpart of bench/train_bench.cpp: same sizes, drop path 0.1, same captions padded to 77.
-Prints one JSON object. Needs open_clip_torch, timm and torch (./dev oracle).
+Prints one JSON object, of the fastest step. Needs open_clip_torch, timm and torch (./dev oracle).
 """
 import json
 import math
-import statistics
 import sys
 import time
 
@@ -59,7 +58,7 @@ def main():
         if step > 0:  # the first warms up
             forward.append(middle - start)
             backward.append(end - middle)
-    ms = [round(1e3 * statistics.median(v), 1)
+    ms = [round(1e3 * min(v), 1)
           for v in (forward, backward, [a + b for a, b in zip(forward, backward)])]
     print(json.dumps({"model": name, "side": side, "batch": batch, "how": how,
                       "threads": torch.get_num_threads(), "forward_ms": ms[0], "backward_ms": ms[1],
