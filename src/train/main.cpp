@@ -15,6 +15,7 @@
 #include "run/parse_options.h"
 #include "train/local_launch.h"
 #include "train/loop.h"
+#include "train/memory.h"
 
 namespace clipnext::train {
 namespace {
@@ -63,6 +64,7 @@ void set_threads(const run::TrainOptions& options, const run::World& world) {
 }
 
 int run_rank(const run::ParsedOptions& parsed, const run::World& world) {
+  keep_freed_memory();
   const run::TrainOptions& options = parsed.options;
   std::vector<std::string> warnings = parsed.warnings;
   const std::string device = run::choose_device(options, world, cuda_available(), warnings);
