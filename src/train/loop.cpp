@@ -81,7 +81,8 @@ class TrainRun {
         paths_(run::run_paths(options_)),
         saves_(run::saves_logs(options_)),
         log_(log_path(), options_.debug, !group.first()),
-        faults_(log_),
+        errors_({}, options_.debug),
+        faults_(group.first() ? log_ : errors_),
         config_(run::training_config(options_)),
         precision_(parse_precision(options_.precision)),
         tokenizer_(training_tokenizer(options_, config_)) {}
@@ -114,7 +115,8 @@ class TrainRun {
   Group& group_;
   run::RunPaths paths_;
   bool saves_;
-  run::RunLog log_;
+  run::RunLog log_;     // of the first rank; the others are quiet
+  run::RunLog errors_;  // of every rank
   FaultLog faults_;
   model::ClipConfig config_;
   Precision precision_;
@@ -463,8 +465,11 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
   }
   const Ending ending = epochs();
   wait_for_save();
-  if (faults_.count() > 0) {
-    log_.warning(std::to_string(faults_.count()) + " parts of the data were left out");
+  at::Tensor faults = at::tensor({faults_.count()}, at::kLong);
+  if (device_.is_cuda() && group_.size() > 1) faults = faults.to(device_);
+  group_.all_reduce(faults);
+  if (const auto count = faults.item<int64_t>(); count > 0) {
+    log_.warning(std::to_string(count) + " parts of the data were left out");
   }
   return ending;
 }
