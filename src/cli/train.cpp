@@ -42,7 +42,7 @@ std::filesystem::path torch_program() {
   argv.push_back(nullptr);
   // libtorch's threads wait by spinning, which takes the cores from the threads that decode, and on
   // a shared machine from everybody. libgomp reads it when it is loaded.
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", 0);
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "30000", 0);
   execv(program.c_str(), argv.data());
   fail(program, " cannot be started: ", std::strerror(errno));
 }
