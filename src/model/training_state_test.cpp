@@ -17,11 +17,14 @@
 #include "model/synthetic.h"
 #include "model/training_fixtures.h"
 #include "weights/checkpoint.h"
+#include "weights/test_files.h"
 #include "weights/torch_value.h"
 
 namespace clipnext::model {
 namespace {
 
+using weights::error_of;
+using weights::expect_contains;
 using weights::Tensor;
 
 constexpr const char* kByName = "training_tiny.pt";
@@ -96,21 +99,6 @@ void expect_same(const TrainingState& a, const TrainingState& b) {
     EXPECT_TRUE(same_bytes(moments.exp_avg_sq, other.exp_avg_sq)) << name;
     EXPECT_EQ(moments.step, other.step) << name;
   }
-}
-
-template <class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return "";
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
 }
 
 size_t count_files(const std::filesystem::path& folder) {
