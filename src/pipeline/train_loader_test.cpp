@@ -494,9 +494,9 @@ TEST(TrainLoaderDeathTest, StopsAtASignal) {
     catch_interrupts();
     TrainLoaderConfig config = small_config();
     config.batches_per_epoch = 0;
-    Rig rig(config, 2, [](FakeSource& source, int64_t) {
-      source.reading = [](int64_t k) {
-        if (k == 30) std::raise(SIGTERM);
+    Rig rig(config, 2, [](FakeSource& source, int64_t worker) {
+      source.reading = [worker](int64_t k) {
+        if (worker == 0 && k == 30) std::raise(SIGTERM);  // a second one would end the process
       };
     });
     rig.loader->begin_epoch(0);
