@@ -8,8 +8,10 @@ float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --
 --no-augment`. Compared are the gradients of step 1 (by the norm of each tensor's difference; ours
 from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
 tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
-last. With --world 2 both run as two processes. Exit status 1 if a bound is missed. Needs torch,
-open_clip and webdataset==0.2.86, as `./dev oracle` installs them.
+last. With --world 2 both run as two processes. `--models headline` is convnext_large_d_320 itself
+under bfloat16 autocast with gradient checkpointing, 3 steps of 4 pictures, whose losses and memory
+count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
+`./dev oracle` installs them.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import json
 import math
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -33,14 +36,16 @@ MODELS = {
     "resnet": {"embed_dim": 32, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8},
                "text_cfg": TEXT},
 }
+HEADLINE = "convnext_large_d_320"
 LR, WARMUP, BETA1 = 1e-3, 5, 0.9
 BOUNDS = {"gradient": 1e-5, "loss": 1e-4, "moved": 1e-2}
+HEADLINE_LOSS, HEADLINE_GIB = 1e-3, 20
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--clipnext", required=True)
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=[*MODELS, "headline"])
     parser.add_argument("--world", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch", type=int, default=16)
@@ -94,8 +99,13 @@ class Batches:
             yield torch.stack([self.load(path) for path, _ in rows]), self.tokenizer([t for _, t in rows])
 
 
-def reference_rank(rank, world, model_file, initial, table, steps, batch, out):
-    """One process of open_clip's trainer; writes gradients of step 1, losses and final weights."""
+def options_of(headline):
+    return ["--precision", "amp_bf16", "--grad-checkpointing"] if headline else ["--precision", "fp32"]
+
+
+def reference_rank(rank, world, model_file, initial, table, steps, batch, headline, out):
+    """One process of open_clip's trainer; writes gradients of step 1, losses and final weights (of
+    the headline model the losses alone)."""
     import open_clip
     import torch
     from open_clip_train.params import parse_args
@@ -107,13 +117,15 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, out):
     open_clip.add_model_config(Path(model_file))
     name = Path(model_file).stem
     args = parse_args(["--model", name, "--batch-size", str(batch), "--lr", str(LR), "--warmup", str(WARMUP),
-                       "--epochs", "1", "--precision", "fp32", "--local-loss", "--gather-with-grad"])
+                       "--epochs", "1", "--local-loss", "--gather-with-grad", *options_of(headline)])
     args.device, args.rank, args.world_size, args.distill, args.horovod = "cpu", rank, world, False, False
     args.distributed, args.wandb, args.tensorboard, args.save_logs = world > 1, False, False, False
     if world > 1:
         torch.distributed.init_process_group("gloo", init_method=f"file://{out}.store", rank=rank, world_size=world)
     model, _, preprocess = open_clip.create_model_and_transforms(name, output_dict=True)
     model.load_state_dict(torch.load(initial, weights_only=True))
+    if args.grad_checkpointing:
+        model.set_grad_checkpointing()
     bare, names = model, [n for n, _ in model.named_parameters()]
     if world > 1:
         model = torch.nn.parallel.DistributedDataParallel(model)
@@ -128,7 +140,7 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, out):
     update = optimizer.step
 
     def step(*a, **k):
-        if not first:
+        if not first and not headline:
             first.update({n: p.grad.clone() for n, p in pairs})
         return update(*a, **k)
 
@@ -147,8 +159,8 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, out):
     train_one_epoch(model, data, recorded, 0, optimizer, None, cosine_lr(optimizer, args.lr, args.warmup, steps),
                     None, args)
     if rank == 0:
-        torch.save({"gradients": first, "losses": losses, "names": names,
-                    "weights": bare.state_dict()}, out)
+        weights = {} if headline else bare.state_dict()
+        torch.save({"gradients": first, "losses": losses, "names": names, "weights": weights}, out)
 
 
 def run_reference(world, *arguments):
@@ -160,7 +172,7 @@ def run_reference(world, *arguments):
         mp.spawn(reference_rank, args=(world, *arguments), nprocs=world)
 
 
-def run_ours(args, world, model_file, initial, table, folder, stop=None):
+def run_ours(args, world, model_file, initial, table, folder, stop=None, headline=False):
     """Our trainer on the same; returns (moments and weights, losses)."""
     from safetensors.torch import load_file
 
@@ -168,7 +180,7 @@ def run_ours(args, world, model_file, initial, table, folder, stop=None):
     command = [args.clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
                "--train-data", str(table), "--dataset-type", "csv", "--in-order", "--no-augment",
                "--batch-size", str(args.batch), "--lr", str(LR), "--warmup", str(WARMUP), "--epochs", "1",
-               "--precision", "fp32", "--local-loss", "--gather-with-grad", "--device", "cpu",
+               *options_of(headline), "--local-loss", "--gather-with-grad", "--device", "cpu",
                "--workers", "1", "--logs", str(folder), "--name", name, "--log-every-n-steps", "1",
                "--nproc", str(world), "--checkpoint-format", "safetensors"]
     if stop:
@@ -208,7 +220,7 @@ def compare(args, kind, world, folder):
     torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
     table = make_pictures(folder, args.steps * args.batch * world)
     out = folder / "reference.pt"
-    run_reference(world, str(model_file), str(initial), str(table), args.steps, args.batch, str(out))
+    run_reference(world, str(model_file), str(initial), str(table), args.steps, args.batch, False, str(out))
     reference = torch.load(out, weights_only=True)
     before = torch.load(initial, weights_only=True)
 
@@ -239,13 +251,42 @@ def compare(args, kind, world, folder):
     return good
 
 
+def compare_headline(args, folder):
+    """Ours first: the memory of the largest child is then ours."""
+    import open_clip
+    import torch
+
+    args.steps, args.batch = 3, 4
+    folder.mkdir()
+    config = open_clip.get_model_config(HEADLINE)
+    config["vision_cfg"].update(timm_drop=0.0, timm_drop_path=0.0)
+    model_file = folder / "compare_headline.json"
+    model_file.write_text(json.dumps(config))
+    open_clip.add_model_config(model_file)
+    torch.manual_seed(3)
+    initial, out = folder / "initial.pt", folder / "reference.pt"
+    torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
+    table = make_pictures(folder, args.steps * args.batch)
+    _, losses = run_ours(args, 1, model_file, initial, table, folder / "logs", headline=True)
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    run_reference(1, str(model_file), str(initial), str(table), args.steps, args.batch, True, str(out))
+    reference = torch.load(out, weights_only=True)["losses"]
+    worst = max(abs(a - b) / abs(b) for a, b in zip(losses, reference, strict=True))
+    good = worst <= HEADLINE_LOSS and memory < HEADLINE_GIB
+    print(f"headline: losses {losses}, open_clip's {reference}: {worst:.1e} (bound {HEADLINE_LOSS:g}); "
+          f"at most {memory:.1f} GiB of memory (bound {HEADLINE_GIB})" + ("" if good else "   MISSED"), flush=True)
+    return good
+
+
 def main():
     args = parse()
     args.clipnext = str(Path(args.clipnext).resolve())
     print("largest relative differences; bounds " + ", ".join(f"{k} {v:g}" for k, v in BOUNDS.items()))
     with tempfile.TemporaryDirectory(dir=Path(args.clipnext).parent) as folder:
         good = [compare(args, kind, world, Path(folder) / f"{kind}-{world}")
-                for kind in args.models for world in args.world]
+                for kind in args.models if kind != "headline" for world in args.world]
+        if "headline" in args.models:
+            good.append(compare_headline(args, Path(folder) / "headline"))
     sys.exit(0 if all(good) else 1)
 
 
