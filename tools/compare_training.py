@@ -9,8 +9,8 @@ float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --
 from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
 tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
 last. With --world 2 both run as two processes. `--models headline` is convnext_large_d_320 itself
-under bfloat16 autocast with gradient checkpointing, 3 steps of 4 pictures, whose losses and memory
-count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
+under bfloat16 autocast with gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe,
+whose losses and memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
 `./dev oracle` installs them.
 """
 
@@ -39,7 +39,7 @@ MODELS = {
 HEADLINE = "convnext_large_d_320"
 LR, WARMUP, BETA1 = 1e-3, 5, 0.9
 BOUNDS = {"gradient": 1e-5, "loss": 1e-4, "moved": 1e-2}
-HEADLINE_LOSS, HEADLINE_GIB = 1e-3, 20
+HEADLINE_LR, HEADLINE_LOSS, HEADLINE_GIB = 5e-5, 1e-3, 20
 
 
 def parse():
@@ -100,7 +100,9 @@ class Batches:
 
 
 def options_of(headline):
-    return ["--precision", "amp_bf16", "--grad-checkpointing"] if headline else ["--precision", "fp32"]
+    if headline:
+        return ["--precision", "amp_bf16", "--grad-checkpointing", "--lr", str(HEADLINE_LR)]
+    return ["--precision", "fp32", "--lr", str(LR)]
 
 
 def reference_rank(rank, world, model_file, initial, table, steps, batch, headline, out):
@@ -116,7 +118,7 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, headli
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
     open_clip.add_model_config(Path(model_file))
     name = Path(model_file).stem
-    args = parse_args(["--model", name, "--batch-size", str(batch), "--lr", str(LR), "--warmup", str(WARMUP),
+    args = parse_args(["--model", name, "--batch-size", str(batch), "--warmup", str(WARMUP),
                        "--epochs", "1", "--local-loss", "--gather-with-grad", *options_of(headline)])
     args.device, args.rank, args.world_size, args.distill, args.horovod = "cpu", rank, world, False, False
     args.distributed, args.wandb, args.tensorboard, args.save_logs = world > 1, False, False, False
@@ -179,7 +181,7 @@ def run_ours(args, world, model_file, initial, table, folder, stop=None, headlin
     name = "first" if stop else "all"
     command = [args.clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
                "--train-data", str(table), "--dataset-type", "csv", "--in-order", "--no-augment",
-               "--batch-size", str(args.batch), "--lr", str(LR), "--warmup", str(WARMUP), "--epochs", "1",
+               "--batch-size", str(args.batch), "--warmup", str(WARMUP), "--epochs", "1",
                *options_of(headline), "--local-loss", "--gather-with-grad", "--device", "cpu",
                "--workers", "1", "--logs", str(folder), "--name", name, "--log-every-n-steps", "1",
                "--nproc", str(world), "--checkpoint-format", "safetensors"]
