@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Opens a page of `clipnext eval report` in headless Chromium, light and dark, wide and on a phone.
+"""Opens a page of `clipnext eval report` or `clipnext report` in headless Chromium, light and dark, wide and on a phone.
 
     tools/check_report.py REPORT.html [SCREENSHOT_FOLDER]
 

@@ -9,20 +9,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/test_error.h"
 
 namespace clipnext {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // The right-hand sides are Python 3.11's.
 TEST(PythonJson, NumbersAreWrittenAsPythonWritesThem) {

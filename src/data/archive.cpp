@@ -79,7 +79,8 @@ void Archive::fail_with_reason() {
       fail(path_.string(), ": ", error.what());
     }
   }
-  require(archive_filter_bytes(handle_.raw, -1) != 0, path_.string(), ": it is empty");
+  require(archive_filter_bytes(handle_.raw, -1) != 0, path_.string(),
+          ": it is empty, or ends within its first block");
   const char* reason = archive_error_string(handle_.raw);
   fail(path_.string(), ": ", reason != nullptr ? reason : "not a readable tar archive");
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "data/shard_test.h"
 
@@ -117,12 +118,7 @@ class OpenSource : public testing::Test {
   }
   OpenedSource open() { return open_source(options_, faults_.listener()); }
   std::string error() {
-    try {
-      open();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return message_of([&] { open(); });
   }
   const TestFolder temporary_;
   SourceOptions options_;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/test_error.h"
 
 namespace clipnext::data {
 namespace {
@@ -35,12 +36,7 @@ TEST(BracePattern, ExpandsAsTheReferenceDoes) {
 }
 
 std::string error_of(const std::string& spec, const std::string& factors = "") {
-  try {
-    const ShardList shards(spec, factors);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return message_of([&] { const ShardList shards(spec, factors); });
 }
 
 TEST(BracePattern, UnbalancedBracesAreAnErrorThatSaysWhere) {

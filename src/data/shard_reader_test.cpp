@@ -358,7 +358,7 @@ TEST_F(Shard, CommandThatPrintsNothingIsAFault) {
   EXPECT_TRUE(read(std::string("pipe:exit 1")).empty());
   EXPECT_EQ(faults_.all, Strings{"pipe:exit 1: its command failed with exit status 1"});
   EXPECT_TRUE(read(std::string("pipe:true")).empty());
-  EXPECT_EQ(faults_.all, Strings{"pipe:true: it is empty"});
+  EXPECT_EQ(faults_.all, Strings{"pipe:true: it is empty, or ends within its first block"});
   EXPECT_TRUE(read(std::string("pipe:/nowhere/program 2>/dev/null")).empty());
   ASSERT_EQ(faults_.all.size(), 1U);
   EXPECT_NE(faults_.all[0].find("127 (program not found)"), std::string::npos);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "data/caption_folder.h"
 #include "data/csv_row.h"
@@ -201,12 +202,7 @@ TEST(CsvRows, ReadsQuotesAndLineEndsAsPandasDoes) {
 class Lists : public testing::Test {
  protected:
   std::string error_of(const CsvOptions& options = {}) {
-    try {
-      const CsvTable table(file_, options, faults_.listener());
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return message_of([&] { const CsvTable table(file_, options, faults_.listener()); });
   }
   // "image=caption" of all that can be read.
   Strings read(const SampleTable& table) {

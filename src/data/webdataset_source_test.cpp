@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "data/shard_test.h"
 
@@ -48,12 +49,7 @@ class Webdataset : public testing::Test {
     return captions;
   }
   static std::string error_of(SampleSource& source) {
-    try {
-      source.next();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return message_of([&] { source.next(); });
   }
 
   const TestFolder temporary_;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "datasets/dataset.h"
 
@@ -38,12 +39,7 @@ class FormTest : public ::testing::Test {
   }
 
   std::string error(const std::string& name, const std::string& split = "test") {
-    try {
-      open(name, split);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
+    return message_of([&] { open(name, split); });
   }
 
   /// Names of the images below the root.

@@ -7,21 +7,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 
 namespace clipnext::datasets {
 namespace {
 
 using Names = std::vector<std::string>;
-
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(ClassNames, OfImageNetAreTheReferences) {
   const Names names = class_names("imagenet1k");
@@ -84,8 +76,8 @@ TEST(ClassNames, InOtherLanguagesAreImageNets) {
     EXPECT_EQ(templates("cifar10", language).size(), count) << language;
   }
   EXPECT_EQ(class_names("imagenet-a", "zh"), class_names("imagenet-a", "cn"));
-  EXPECT_NE(error_of([] { class_names("mnist", "it"); }).find("mnist"), std::string::npos);
-  EXPECT_NE(error_of([] { templates("mnist", "xx"); }).find("\"xx\""), std::string::npos);
+  EXPECT_NE(message_of([] { class_names("mnist", "it"); }).find("mnist"), std::string::npos);
+  EXPECT_NE(message_of([] { templates("mnist", "xx"); }).find("\"xx\""), std::string::npos);
 }
 
 TEST(Templates, FallBackToImageNets) {
@@ -140,7 +132,7 @@ TEST_F(CustomNames, ReplaceTheFoldersLists) {
 
 TEST_F(CustomNames, ClassNamesHaveNoFallback) {
   request_.custom_classname_file = file("names.json", R"({"imagenet1k": ["a", "b"]})");
-  EXPECT_NE(error_of([&] { apply(); }).find("none of \"wds/vtab/pets\", \"vtab/pets\""),
+  EXPECT_NE(message_of([&] { apply(); }).find("none of \"wds/vtab/pets\", \"vtab/pets\""),
             std::string::npos);
 }
 
@@ -154,7 +146,7 @@ TEST_F(CustomNames, PromptsByClassKeepTheirOrderAndCoverEachClass) {
   EXPECT_TRUE(dataset_.prompts.templates.empty());
 
   dataset_.classes.emplace_back("ferret");
-  EXPECT_NE(error_of([&] { apply(); }).find("\"ferret\""), std::string::npos);
+  EXPECT_NE(message_of([&] { apply(); }).find("\"ferret\""), std::string::npos);
 }
 
 TEST_F(CustomNames, ShippedFilesAreInsideTheProgram) {
@@ -167,23 +159,24 @@ TEST_F(CustomNames, ShippedFilesAreInsideTheProgram) {
   EXPECT_EQ(dataset_.warnings.size(), 1U);  // 1,000 names in place of 2
 
   request_.custom_template_file = "cupl_prompts.json";
-  EXPECT_NE(error_of([&] { apply(); }).find("cupl_prompts.json: no such file"), std::string::npos);
+  EXPECT_NE(message_of([&] { apply(); }).find("cupl_prompts.json: no such file"),
+            std::string::npos);
 }
 
 TEST_F(CustomNames, RefuseWhatIsNoListOfTextsAndTooFewNames) {
   request_.custom_classname_file = file("names.json", R"({"vtab/pets": ["cat"]})");
-  EXPECT_NE(error_of([&] { apply(); }).find("has the label 1"), std::string::npos);
+  EXPECT_NE(message_of([&] { apply(); }).find("has the label 1"), std::string::npos);
   for (const char* bad :
        {"[]", R"({"vtab/pets": []})", R"({"vtab/pets": "cat"})", R"({"vtab/pets": ["cat", 3]})",
         R"({"vtab/pets": {"cat": ["a"]}})", "{"}) {
     request_.custom_classname_file = file("bad.json", bad);
-    EXPECT_NE(error_of([&] { apply(); }).find("bad.json"), std::string::npos) << bad;
+    EXPECT_NE(message_of([&] { apply(); }).find("bad.json"), std::string::npos) << bad;
   }
   request_.custom_classname_file.clear();
   for (const char* bad : {R"({"imagenet1k": {}})", R"({"imagenet1k": {"cat": "a"}})",
                           R"({"imagenet1k": 1})", R"({"other": ["{c}"]})"}) {
     request_.custom_template_file = file("bad.json", bad);
-    EXPECT_NE(error_of([&] { apply(); }).find("bad.json"), std::string::npos) << bad;
+    EXPECT_NE(message_of([&] { apply(); }).find("bad.json"), std::string::npos) << bad;
   }
 }
 
@@ -191,7 +184,7 @@ TEST_F(CustomNames, MultilabelNeedsANameForEachColumn) {
   dataset_.kind = Kind::kMultilabel;
   dataset_.labels.clear();
   request_.custom_classname_file = file("names.json", R"({"vtab/pets": ["a", "b", "c"]})");
-  EXPECT_NE(error_of([&] { apply(); }).find("vectors of 2"), std::string::npos);
+  EXPECT_NE(message_of([&] { apply(); }).find("vectors of 2"), std::string::npos);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/test_error.h"
 #include "datasets/form_test.h"
 #include "weights/zip.h"
 
@@ -63,12 +64,7 @@ class Unpack : public FormTest {
  protected:
   fs::path archive(const std::string& name) const { return fs::path(request_.root) / name; }
   std::string refusal(const fs::path& path, const UnpackLimits& limits = {}) const {
-    try {
-      unpack_archive(path, request_.cache, limits);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
+    return message_of([&] { unpack_archive(path, request_.cache, limits); });
   }
   // Nothing is left half done.
   void expect_empty_cache() const {

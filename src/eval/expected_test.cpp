@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 
 namespace clipnext::eval {
@@ -34,12 +35,7 @@ RunResult measured(const std::string& dataset, OrderedJson metrics) {
 
 std::string error_of(const std::string& what, const std::string& model = "m",
                      const std::string& pretrained = "p") {
-  try {
-    read_expectations(what, model, pretrained);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return message_of([&] { read_expectations(what, model, pretrained); });
 }
 
 TEST(Published, AveragesFollowFromTheColumns) {

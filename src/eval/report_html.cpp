@@ -6,6 +6,7 @@
 
 #include "eval/prediction_stats.h"
 #include "eval/report.h"
+#include "page/document.h"
 #include "page/markup.h"
 
 namespace clipnext::eval {
@@ -15,6 +16,7 @@ using page::escape;
 using page::escape_name;
 using page::fixed;
 using page::percent;
+using page::scroll;
 using page::shortened;
 
 constexpr size_t kMostConfusions = 20;
@@ -22,25 +24,13 @@ constexpr size_t kPicturesEach = 4;
 constexpr size_t kMostHardest = 24;
 constexpr size_t kMostClasses = 2000;  // rows of a table
 
-// Nothing may be fetched, whatever a name holds: the policy says so to the browser.
-constexpr std::string_view kHead = R"(<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<style>
-:root{--ink:#1b1f24;--page:#fff;--soft:#5b6470;--rule:#d8dde3;--panel:#f5f7f9;--link:#0b6bcb;--bad:#b42318;--good:#1a7f37}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--page:#15181c;--soft:#9aa4b0;--rule:#333a42;--panel:#1d2228;--link:#6cb6ff;--bad:#ff8a80;--good:#6fdd8b}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:1080px;padding:1rem;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.25rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--rule)}h3{font-size:1rem;margin:1.25rem 0 .25rem}
-a{color:var(--link)}a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid var(--link);outline-offset:2px}
+constexpr std::string_view kStyle = R"(h3{font-size:1rem;margin:1.25rem 0 .25rem}
+a{color:var(--link)}a:focus-visible,summary:focus-visible{outline:3px solid var(--link);outline-offset:2px}
 nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;margin:0;padding:0}
-.scroll{overflow:auto;max-height:32rem;border:1px solid var(--rule);border-radius:6px}
-table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
-th{position:sticky;top:0;background:var(--panel);white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td{overflow-wrap:anywhere;min-width:5rem}.results td:nth-child(-n+3){min-width:11rem}.pairs td:nth-child(-n+2){min-width:9rem}.curve svg{display:block;min-width:35rem}.curve .scroll{max-height:none}
-.calibration{max-width:26rem}small,.soft{color:var(--soft)}
+.scroll{max-height:32rem}th,td{vertical-align:top}th{overflow-wrap:normal}
+th{position:sticky;top:0;white-space:nowrap}td.n{white-space:nowrap}
+td{min-width:5rem}.results td:nth-child(-n+3){min-width:11rem}.pairs td:nth-child(-n+2){min-width:9rem}.curve svg{display:block;min-width:35rem}.curve .scroll{max-height:none}
+.calibration{max-width:26rem}small{color:var(--soft)}
 .pictures{display:flex;flex-wrap:wrap;gap:.75rem;padding:0;margin:.5rem 0;list-style:none}
 .pictures li{width:8.5rem;background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:.5rem;overflow-wrap:anywhere;font-size:.85rem}
 .thumb{display:flex;align-items:center;justify-content:center;width:96px;height:96px;margin:0 auto .4rem;background:#fff;border-radius:4px}
@@ -49,13 +39,7 @@ td{overflow-wrap:anywhere;min-width:5rem}.results td:nth-child(-n+3){min-width:1
 .bad{color:var(--bad)}.good{color:var(--good)}
 .skip{position:absolute;left:-99rem}.skip:focus{position:static}
 @media print{.scroll{max-height:none;overflow:visible}}
-</style>
 )";
-
-std::string scroll(const std::string& label, const std::string& table) {
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + escape(label) +
-         "\">\n" + table + "</div>\n";
-}
 
 std::string cell(const std::string& html, bool number = false) {
   return std::string(number ? "<td class=\"n\">" : "<td>") + html + "</td>";
@@ -268,12 +252,11 @@ std::string report_html(const ReportData& data, const ReportOptions& options) {
   }
   const std::string notes = skipped_section(data);
   if (!notes.empty()) link("notes", "Passed over");
-  return "<!doctype html>\n<html lang=\"en\">\n<head>\n" + std::string(kHead) + "<title>" +
-         escape(options.title) +
-         "</title>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip "
-         "to the content</a>\n<header><h1>" +
-         escape_name(options.title) + "</h1></header>\n<nav aria-label=\"Sections\"><ul>\n" +
-         links + "</ul></nav>\n<main id=\"main\">\n" + body + notes + "</main>\n</body>\n</html>\n";
+  return page::html({.title = options.title,
+                     .style = kStyle,
+                     .before = "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n",
+                     .between = "<nav aria-label=\"Sections\"><ul>\n" + links + "</ul></nav>\n",
+                     .main = body + notes});
 }
 
 }  // namespace clipnext::eval

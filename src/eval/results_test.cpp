@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/python_json.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "eval/predictions.h"
 
@@ -25,15 +26,6 @@ RunResult cifar() {
   result.task = "zeroshot_classification";
   result.metrics = {{"acc1", 0.9383}, {"acc5", 1.0}, {"mean_per_class_recall", 0.9382999999999999}};
   return result;
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // The right-hand sides are Python 3.11's.

@@ -8,20 +8,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 
 namespace clipnext::eval {
 namespace {
-
-template <class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 /// Environment variables of launchers, gone at the end.
 class Ranks : public testing::Test {
@@ -77,9 +68,10 @@ TEST(Runs, ListsComeFromFilesCollectionsAndPairs) {
   EXPECT_FALSE(model_collection("none"));
 
   o.pretrained_model = {"neither"};
-  EXPECT_NE(error_of([&] { expand_runs(o); }).find("no MODEL,PRETRAINED"), std::string::npos);
+  EXPECT_NE(message_of([&] { expand_runs(o); }).find("no MODEL,PRETRAINED"), std::string::npos);
   o.pretrained_model = {"openclip_all"};
-  EXPECT_NE(error_of([&] { expand_runs(o); }).find("list the pairs in a file"), std::string::npos);
+  EXPECT_NE(message_of([&] { expand_runs(o); }).find("list the pairs in a file"),
+            std::string::npos);
 }
 
 TEST(Runs, OneSplitIsForAllDatasetsOrOneForEach) {
@@ -92,14 +84,14 @@ TEST(Runs, OneSplitIsForAllDatasetsOrOneForEach) {
   EXPECT_EQ(runs[1].train_split, "y");
   EXPECT_EQ(runs[1].val_proportion, 0.25);
   o.train_split = {"x", "y", "z"};
-  EXPECT_NE(error_of([&] { expand_runs(o); }).find("--train_split: 3 values for 2 data sets"),
+  EXPECT_NE(message_of([&] { expand_runs(o); }).find("--train_split: 3 values for 2 data sets"),
             std::string::npos);
   o.train_split = {"x"};
   o.val_split = {"v"};
-  EXPECT_NE(error_of([&] { expand_runs(o); }).find("exclude"), std::string::npos);
+  EXPECT_NE(message_of([&] { expand_runs(o); }).find("exclude"), std::string::npos);
   o.val_split = {};
   o.val_proportion = {1.5};
-  EXPECT_NE(error_of([&] { expand_runs(o); }).find("not between 0 and 1"), std::string::npos);
+  EXPECT_NE(message_of([&] { expand_runs(o); }).find("not between 0 and 1"), std::string::npos);
 }
 
 TEST(Runs, NameTheirOutputs) {
@@ -121,12 +113,12 @@ TEST(Runs, NameTheirOutputs) {
   std::string flat = file;
   std::replace(flat.begin(), flat.end(), '/', '_');
   EXPECT_EQ(output_path(all, path, "x").string(), "vtab_pets|epoch_3.pt|" + flat + "|M/1|en|x|{}");
-  EXPECT_NE(error_of([&] { output_path("{data}", tag, ""); }).find("no field {data}"),
+  EXPECT_NE(message_of([&] { output_path("{data}", tag, ""); }).find("no field {data}"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { output_path("a}", tag, ""); }).find("single }"), std::string::npos);
+  EXPECT_NE(message_of([&] { output_path("a}", tag, ""); }).find("single }"), std::string::npos);
   EXPECT_EQ(fill_dataset_root("/d/{dataset}", "wds/vtab/pets"), "/d/vtab/pets");
   EXPECT_EQ(fill_dataset_root("u/wds_{dataset_cleaned}/m", "wds/vtab/pets"), "u/wds_vtab-pets/m");
-  EXPECT_NE(error_of([] { fill_dataset_root("{model}", "a"); }).find("--dataset_root"),
+  EXPECT_NE(message_of([] { fill_dataset_root("{model}", "a"); }).find("--dataset_root"),
             std::string::npos);
 }
 
@@ -171,9 +163,9 @@ TEST_F(Ranks, ComeFromTheFirstLauncherThatSaysThem) {
   world = world_from_environment();
   EXPECT_EQ(world.rank, 0);
   setenv("RANK", "4", 1);
-  EXPECT_NE(error_of([] { world_from_environment(); }).find("rank 4 of 4"), std::string::npos);
+  EXPECT_NE(message_of([] { world_from_environment(); }).find("rank 4 of 4"), std::string::npos);
   setenv("RANK", "one", 1);
-  EXPECT_NE(error_of([] { world_from_environment(); }).find("RANK=one"), std::string::npos);
+  EXPECT_NE(message_of([] { world_from_environment(); }).find("RANK=one"), std::string::npos);
 }
 
 }  // namespace

@@ -6,21 +6,12 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/test_error.h"
 #include "hostile/allocation_guard.h"
 #include "parity/synthetic.h"
 
 namespace clipnext::infer {
 namespace {
-
-template <class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 /// A tiny model and room for one result of each kind.
 struct Tiny {
@@ -31,13 +22,13 @@ struct Tiny {
 
   std::string picture_error(int64_t h, int64_t w) {
     const auto pixels = testing::synthetic_picture(h, w);
-    return error_of([&] { clip.embed_images({pixels.data(), 1, h, w}, out.data()); });
+    return message_of([&] { clip.embed_images({pixels.data(), 1, h, w}, out.data()); });
   }
 
   std::string text_error(const std::vector<int32_t>& ids) {
     model::TokenRows rows;
     rows.add(ids);
-    return error_of([&] { clip.embed_texts(rows, out.data()); });
+    return message_of([&] { clip.embed_texts(rows, out.data()); });
   }
 
   ThreadPool pool;
@@ -64,7 +55,7 @@ TEST(Clip, RefusesToGiveValuesThatAreNotFinite) {
   Clip clip(config, tensors, pool);
   const auto pixels = testing::synthetic_picture(64, 64);
   std::vector<float> out(24);
-  const std::string error = error_of([&] {
+  const std::string error = message_of([&] {
     clip.embed_images({pixels.data(), 1, 64, 64}, out.data());
   });
   EXPECT_NE(error.find("not finite"), std::string::npos) << error;
@@ -84,7 +75,7 @@ TEST(Clip, RefusesAHeadlessTrunkOfAnotherWidth) {
   model::ClipConfig config = testing::tiny_config("tiny_convnext_linear");
   std::get<model::ConvNextConfig>(config.vision).head = model::HeadType::kNone;
   const auto tensors = testing::synthetic_weights(config, pool);
-  EXPECT_NE(error_of([&] { const Clip clip(config, tensors, pool); }).find("gives 32"),
+  EXPECT_NE(message_of([&] { const Clip clip(config, tensors, pool); }).find("gives 32"),
             std::string::npos);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "base/workspace.h"
 #include "hostile/mutate.h"
@@ -73,12 +74,7 @@ class PackedFile : public ::testing::Test {
 
   /// What opening and loading a file says.
   std::string error_of(const std::string& path) {
-    try {
-      load_clip(model::open_model(path), pool_);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return message_of([&] { load_clip(model::open_model(path), pool_); });
   }
 
   /// A packed file with something changed in it.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "model/bind.h"
 #include "model/demo.h"
@@ -50,12 +51,7 @@ class Source : public ::testing::Test {
 };
 
 std::string error_of(const std::string& model, const std::string& pretrained = "") {
-  try {
-    open_model(model, pretrained);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return message_of([&] { open_model(model, pretrained); });
 }
 
 #define EXPECT_ERROR(error, part) \

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_error.h"
 #include "base/test_folder.h"
 #include "net/test_server.h"
 
@@ -14,15 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr double kSoon = 0.001;
 const HttpOptions kQuick = {.tries = 5, .first_wait_s = kSoon};
-
-std::string message_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(IsUrl, IsTheWebOnly) {
   EXPECT_TRUE(is_url("https://a/b"));

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "page/document.h"
 #include "page/line_chart.h"
 #include "page/markup.h"
 #include "page/svg_chart.h"
@@ -78,6 +79,15 @@ TEST(LineChart, WithoutPointsStandsEmpty) {
       count(line_svg({.title = "t", .x_label = "x", .y_label = "y", .curves = {{"a", {{1, 2}}}}}),
             "nan"),
       0U);
+}
+
+TEST(Document, AsksForNothingWhateverItsTitle) {
+  const std::string page = html({.title = kHostile, .width = 700, .main = "<p>text</p>"});
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  EXPECT_EQ(count(page, "&lt;script&gt;"), 2U);  // title and heading
+  EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
+  EXPECT_NE(page.find("body{max-width:700px}"), std::string::npos);
+  EXPECT_LT(page.find("<h1>"), page.find("<main id=\"main\">\n<p>text</p></main>"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/test_error.h"
 
 namespace clipnext::run {
 
@@ -16,14 +17,5 @@ inline std::string fixture_text(const std::string& name) {
 }
 
 inline Json fixture(const std::string& name) { return parse_json(fixture_text(name), name); }
-
-inline std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 }  // namespace clipnext::run

@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include "page/document.h"
 #include "page/line_chart.h"
 #include "page/markup.h"
 
@@ -17,24 +18,10 @@ namespace {
 using page::escape;
 using page::escape_name;
 
-// Nothing may be fetched, whatever a name holds: the policy says so to the browser.
-constexpr std::string_view kHead = R"(<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<style>
-:root{--ink:#1b1f24;--page:#fff;--soft:#5b6470;--rule:#d8dde3;--panel:#f5f7f9}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--page:#15181c;--soft:#9aa4b0;--rule:#333a42;--panel:#1d2228}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:1500px;padding:1rem;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.25rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--rule)}
-.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));gap:1rem}
+constexpr int kWidth = 1500;
+constexpr std::string_view kStyle =
+    R"(.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));gap:1rem}
 figure{margin:0;border:1px solid var(--rule);border-radius:6px;padding:.5rem;overflow:auto}svg{display:block;width:100%}
-.scroll{overflow:auto;border:1px solid var(--rule);border-radius:6px}.soft{color:var(--soft)}
-table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:left;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
-th{background:var(--panel)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-</style>
 )";
 
 struct Plot {
@@ -132,8 +119,8 @@ std::string last_values(const std::vector<RunCurves>& runs) {
     }
     table += "</tr>\n";
   }
-  return "<section><h2>Last values</h2>\n<div class=\"scroll\">" + table +
-         "</tbody></table></div></section>\n";
+  return "<section><h2>Last values</h2>\n" +
+         page::scroll("Last values", table + "</tbody></table>\n") + "</section>\n";
 }
 
 // Of one run all options, of several those in which they differ.
@@ -158,18 +145,21 @@ std::string options_section(const std::vector<RunCurves>& runs) {
   if (body.empty()) return "";
   std::string head = "<tr><th scope=\"col\">option</th>";
   for (const RunCurves& run : runs) head += "<th scope=\"col\">" + escape_name(run.name) + "</th>";
-  return std::string("<section><h2>") + (runs.size() > 1 ? "Options that differ" : "Options") +
-         "</h2>\n<div class=\"scroll\"><table><thead>" + head + "</tr></thead><tbody>\n" + body +
-         "</tbody></table></div></section>\n";
+  const std::string title = runs.size() > 1 ? "Options that differ" : "Options";
+  return "<section><h2>" + title + "</h2>\n" +
+         page::scroll(title, "<table><thead>" + head + "</tr></thead><tbody>\n" + body +
+                                 "</tbody></table>\n") +
+         "</section>\n";
 }
 
 }  // namespace
 
 std::string report_html(const std::vector<RunCurves>& runs, const std::string& title) {
-  return "<!doctype html>\n<html lang=\"en\">\n<head>\n" + std::string(kHead) + "<title>" +
-         escape(title) + "</title>\n</head>\n<body>\n<header><h1>" + escape_name(title) +
-         "</h1></header>\n<main>\n" + train_section(runs) + eval_section(runs) + last_values(runs) +
-         options_section(runs) + "</main>\n</body>\n</html>\n";
+  return page::html({.title = title,
+                     .width = kWidth,
+                     .style = kStyle,
+                     .main = train_section(runs) + eval_section(runs) + last_values(runs) +
+                             options_section(runs)});
 }
 
 std::string summary_text(const RunCurves& run) {
