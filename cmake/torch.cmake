@@ -25,7 +25,17 @@ target_link_options(clipnext_torch INTERFACE
   # What the CPU libraries ask of CUDA is found when they are loaded.
   -Wl,--allow-shlib-undefined)
 target_link_libraries(clipnext_torch INTERFACE torch_cpu c10)
-if(EXISTS ${torch}/lib/libtorch_cuda.so AND CLIPNEXT_CUDA)
+# GPUs need no more than this, neither to compile nor to link: libtorch's CUDA library is loaded when a
+# command asks for one (train/device.h). What has an interface of its own, NCCL, is compiled against
+# the headers that the whole wheel brings.
+if(CLIPNEXT_CUDA)
+  file(GLOB cuda_includes ${CLIPNEXT_TORCH}/nvidia/*/include)
+  find_path(CLIPNEXT_NCCL nccl.h HINTS ${cuda_includes})
+  if(NOT CLIPNEXT_NCCL OR NOT EXISTS ${torch}/lib/libtorch_cuda.so)
+    message(FATAL_ERROR "CLIPNEXT_CUDA needs libtorch_cuda.so and nccl.h: give -DCLIPNEXT_TORCH=FOLDER, "
+                        "where FOLDER is what pip install --target FOLDER torch made")
+  endif()
+  target_include_directories(clipnext_torch SYSTEM INTERFACE ${cuda_includes} ${CLIPNEXT_NCCL})
   target_compile_definitions(clipnext_torch INTERFACE CLIPNEXT_CUDA USE_C10D_NCCL)
   target_link_libraries(clipnext_torch INTERFACE torch_cuda c10_cuda)
 endif()

@@ -80,7 +80,7 @@ OrderedJson number(double value) { return OrderedJson::parse(format("%.6g", valu
 
 double share(double rate, double ceiling) { return ceiling > 0 ? rate / ceiling : 0; }
 
-// JSON null where there is no ceiling to be a share of (the `ref` kernels).
+// JSON null where there is no ceiling to be a share of (the `ref` kernels, other devices).
 OrderedJson share_json(double value) { return value > 0 ? number(value) : OrderedJson(); }
 
 std::string share_text(double value) {
@@ -132,31 +132,34 @@ double measure_ceiling(ThreadPool& pool, const std::string& dtype, double min_ti
   return bench::ceiling_of(bench::measure_ceilings(kernels::kernels(), pool, seconds), dtype);
 }
 
-void run_one(const Options& o) {
+void run_one(const Options& o, const Backend& backend) {
   model::Model source = open_source(o);
   ThreadPool pool(o.common.threads);
-  const auto clip = infer::load_clip(source, pool, chosen_type(o.model));
-  const std::string dtype = infer::compute_type_name(clip->type());
+  const ReadyModel ready = backend.load(source, pool, chosen_type(o.model, backend.has_kernels()));
+  const std::string dtype = infer::compute_type_name(ready.type);
+  const auto ceiling = [&] {
+    return backend.has_kernels() ? measure_ceiling(pool, dtype, o.min_time) : 0;
+  };
   source.checkpoint.tensors.clear();
   TowerCase c{.tower = o.tower == "text" ? bench::Tower::kText : bench::Tower::kImage,
               .batch = std::max<int64_t>(1, o.batch),
               .threads = pool.size(),
               .flops = 0,
-              .ceiling = measure_ceiling(pool, dtype, o.min_time)};
+              .ceiling = ceiling()};
   c.flops = bench::tower_flops(source.config, c.tower);
-  bench::TowerRun run(*clip, c.tower, c.batch);
+  bench::TowerRun run(*ready.clip, c.tower, c.batch);
 
   const auto measure = [&] {
     const bench::Timing timing = run.time(o.min_time);
-    c.ceiling = std::max(c.ceiling, measure_ceiling(pool, dtype, o.min_time));
-    OrderedJson json = {{"model", source.name}, {"dtype", dtype}, {"isa", kernels::kernels().isa}};
+    c.ceiling = std::max(c.ceiling, ceiling());
+    OrderedJson json = {{"model", source.name}, {"dtype", dtype}, {"isa", ready.isa}};
     json.update(to_json(c, timing));
     if (!o.out.empty()) write_file(o.out, json.dump(1) + "\n");
     if (o.common.json || o.each_line) {
       print_json(json);
     } else {
-      print(source.name + ", " + dtype + ", kernels " + kernels::kernels().isa + "\n\n" +
-            kTowerHead + row(c, timing));
+      print(source.name + ", " + dtype + (backend.has_kernels() ? ", kernels " : ", ") + ready.isa +
+            "\n\n" + kTowerHead + row(c, timing));
     }
     require(std::fflush(stdout) == 0, "standard output cannot be written");
     throw_if_interrupted();
@@ -339,27 +342,30 @@ class Suite {
   double bandwidth_ = 0;  // one thread's
 };
 
-void run(const Options& o) {
+void run(const Options& o, Backend& backend) {
   if (!o.preprocess.empty()) return run_preprocess(o);
+  backend.choose_device(o.model.device);
   if (o.each_line && !o.one_case()) {
     throw CLI::ValidationError("--each-line",
                                "times one case: give --batch, --tower or --preprocess");
   }
-  if (o.one_case()) {
-    run_one(o);
-  } else {
-    Suite(o).run();
+  if (o.one_case()) return run_one(o, backend);
+  if (!backend.has_kernels()) {
+    throw CLI::ValidationError("--device",
+                               "one case at a time is timed there: give --batch or --tower");
   }
+  Suite(o).run();
 }
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
+void add_bench(CLI::App& app, Backend& backend) {
   auto o = std::make_shared<Options>();
   CLI::App* cmd = app.add_subcommand(
       "bench", "speed of kernels and towers, as a share of what the processor can do");
   add_model_options(*cmd, o->model);
   add_dtype_option(*cmd, o->model);
+  add_device_option(*cmd, o->model.device);
   cmd->add_option("--batch", o->batch, "time one case only: this many items at once")
       ->check(CLI::Range(int64_t{1}, kMaxBatch));
   cmd->add_option("--tower", o->tower, "time one case only: the tower (image unless given)")
@@ -368,6 +374,7 @@ void add_bench(CLI::App& app) {
                   "time one case only: this picture, from the file to the model's pixels, on one "
                   "thread")
       ->excludes("--batch")
+      ->excludes("--device")
       ->excludes("--tower")
       ->type_name("FILE");
   cmd->add_option("--min-time", o->min_time, "seconds to spend on a case, at least three runs")
@@ -387,8 +394,9 @@ void add_bench(CLI::App& app) {
       "  clipnext bench\n"
       "  clipnext bench --model convnext_large_d_320 --out result.json\n"
       "  clipnext bench --model convnext_tiny --batch 8 --threads 2 --tower text --json\n"
-      "  clipnext bench --model convnext_large_d_320 --preprocess photo.jpg");
-  cmd->callback([o] { run(*o); });
+      "  clipnext bench --model convnext_large_d_320 --preprocess photo.jpg\n"
+      "  clipnext bench --model convnext_large_d_320 --device cuda --dtype bf16 --batch 128");
+  cmd->callback([o, &backend] { run(*o, backend); });
 }
 
 }  // namespace clipnext::cli

@@ -57,17 +57,18 @@ void print_text(const eval::Classifier& classifier, const std::vector<Named>& im
   }
 }
 
-void run(const Options& o) {
+void run(const Options& o, Backend& backend) {
+  backend.choose_device(o.model.device);
   const std::vector<std::string> labels = read_labels(o.labels);
   const std::vector<std::string> templates = read_templates(o.labels);
   const std::vector<pipeline::ImageSource> sources = read_image_sources(o.images.paths);
-  LoadedModel m(o.model, o.common.threads);
+  LoadedModel m(backend, o.model, o.common.threads);
   const eval::Classifier classifier =
-      make_classifier(*m.clip, m.tokenizer, labels, templates, class_cache(o.labels));
+      make_classifier(m.clip(), m.tokenizer, labels, templates, class_cache(o.labels));
 
   Progress progress("classify", static_cast<int64_t>(sources.size()), "images");
   const pipeline::Embedded embedded =
-      pipeline::embed_images(*m.clip, m.pool, sources, embed_options(o.images, o.on_bad),
+      pipeline::embed_images(m.clip(), m.pool, sources, embed_options(o.images, o.on_bad),
                              [&](int64_t n) { progress.add(n); });
   progress.finish();
   report_bad(embedded.bad, sources.size(), "images");
@@ -93,7 +94,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_classify(CLI::App& app) {
+void add_classify(CLI::App& app, Backend& backend) {
   auto o = std::make_shared<Options>();
   CLI::App* cmd = app.add_subcommand("classify", "name pictures: labels and their probabilities");
   add_image_options(*cmd, o->images);
@@ -104,13 +105,14 @@ void add_classify(CLI::App& app) {
   add_on_bad_option(*cmd, o->on_bad);
   add_model_options(*cmd, o->model);
   add_dtype_option(*cmd, o->model);
+  add_device_option(*cmd, o->model.device);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Probabilities are a softmax over the labels with the model's own scale.\n\nExamples:\n"
       "  clipnext classify cat.jpg --labels \"a cat,a dog\"\n"
       "  clipnext classify photos/ --labels-file names.txt --template \"a photo of a {}\" --top 3\n"
       "  curl -s https://example.org/cat.jpg | clipnext classify - --labels \"cat,dog\" --json");
-  cmd->callback([o] { run(*o); });
+  cmd->callback([o, &backend] { run(*o, backend); });
 }
 
 }  // namespace clipnext::cli

@@ -3,11 +3,14 @@
 
 #include <CLI/App.hpp>
 
+#include "cli/backend.h"
+
 namespace clipnext::cli {
 
-void add_classify(CLI::App& app);
-void add_embed(CLI::App& app);
-void add_similarity(CLI::App& app);
+/// A backend must outlive the command line.
+void add_classify(CLI::App& app, Backend& backend);
+void add_embed(CLI::App& app, Backend& backend);
+void add_similarity(CLI::App& app, Backend& backend);
 void add_tokenize(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_inspect(CLI::App& app);
@@ -15,9 +18,9 @@ void add_convert(CLI::App& app);
 void add_models(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_verify(CLI::App& app);
-void add_bench(CLI::App& app);
-void add_eval(CLI::App& app);
-void add_demo(CLI::App& app);
+void add_bench(CLI::App& app, Backend& backend);
+void add_eval(CLI::App& app, Backend& backend);
+void add_demo(CLI::App& app, Backend& backend);
 void add_report(CLI::App& app);
 void add_train(CLI::App& app);
 void add_version(CLI::App& app);

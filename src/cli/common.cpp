@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@
 #include "base/python_json.h"
 #include "base/text_lines.h"
 #include "data/folder.h"
+#include "kernels/kernels.h"
 #include "pipeline/embed_texts.h"
 
 namespace clipnext::cli {
@@ -46,12 +48,30 @@ void add_dtype_option(CLI::App& command, ModelOptions& options) {
       ->capture_default_str();
 }
 
-std::optional<infer::ComputeType> chosen_type(const ModelOptions& options) {
+std::optional<infer::ComputeType> chosen_type(const ModelOptions& options, bool has_kernels) {
   const auto type = infer::parse_compute_type(options.dtype);
-  if (type == infer::ComputeType::kBf16 && !kernels::kernels().fast_bf16) {
+  if (has_kernels && type == infer::ComputeType::kBf16 && !kernels::kernels().fast_bf16) {
     note("--dtype bf16: this processor computes no faster in it than in fp32");
   }
   return type;
+}
+
+CLI::Option* add_device_option(CLI::App& command, std::string& device) {
+  const auto check = [](const std::string& name) -> std::string {
+    constexpr std::string_view kIndexed = "cuda:";
+    const bool indexed = name.starts_with(kIndexed) && name.size() > kIndexed.size() &&
+                         name.size() <= kIndexed.size() + 2 &&
+                         name.find_first_not_of("0123456789", kIndexed.size()) == std::string::npos;
+    if (name == "cpu" || name == "cuda" || indexed) return {};
+    return "\"" + name + "\": there are cpu, cuda and cuda:N";
+  };
+  return command
+      .add_option("--device", device,
+                  "where vectors are computed: `cpu`, by the program's own kernels; `cuda` or "
+                  "`cuda:N`, a GPU, by libtorch (./dev build --train)")
+      ->check(check)
+      ->type_name("DEVICE")
+      ->capture_default_str();
 }
 
 model::Model open_model(const ModelOptions& options) {
@@ -60,10 +80,10 @@ model::Model open_model(const ModelOptions& options) {
   return model;
 }
 
-LoadedModel::LoadedModel(const ModelOptions& options, int threads)
+LoadedModel::LoadedModel(const Backend& backend, const ModelOptions& options, int threads)
     : model(open_model(options)),
       pool(threads),
-      clip(infer::load_clip(model, pool, chosen_type(options))),
+      ready(backend.load(model, pool, chosen_type(options, backend.has_kernels()))),
       tokenizer(pipeline::make_tokenizer(model)) {}
 
 void add_image_options(CLI::App& command, ImageOptions& options) {

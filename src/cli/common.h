@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "base/thread_pool.h"
-#include "infer/clip.h"
+#include "cli/backend.h"
 #include "pipeline/embed_images.h"
 #include "text/tokenizer.h"
 
@@ -22,29 +22,34 @@ struct CommonOptions {
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
 
-/// --model and --pretrained, as model::open_model takes them.
+/// --model and --pretrained, as model::open_model takes them, and how to compute.
 struct ModelOptions {
   std::string model;
   std::string pretrained;
   std::string dtype = "auto";
+  std::string device = "cpu";
 };
 void add_model_options(CLI::App& command, ModelOptions& options);
 /// --dtype, of a command that computes with the model.
 void add_dtype_option(CLI::App& command, ModelOptions& options);
-/// The type it names, nothing for auto. Says so on stderr where that is bf16 and this processor is
-/// no faster in it.
-std::optional<infer::ComputeType> chosen_type(const ModelOptions& options);
+/// The type it names, nothing for auto. With our kernels it says so on stderr where that is bf16
+/// and this processor is no faster in it.
+std::optional<infer::ComputeType> chosen_type(const ModelOptions& options, bool has_kernels = true);
+/// --device, of a command whose vectors a backend computes.
+CLI::Option* add_device_option(CLI::App& command, std::string& device);
 
 /// model::open_model; a model that was not named on the command line is named on stderr.
 model::Model open_model(const ModelOptions& options);
 
 /// A model ready to run. Making one catches interrupts: from then on work is stopped between items.
 struct LoadedModel {
-  LoadedModel(const ModelOptions& options, int threads);
+  LoadedModel(const Backend& backend, const ModelOptions& options, int threads);
+
+  model::Embedder& clip() const { return *ready.clip; }
 
   model::Model model;
   ThreadPool pool;
-  std::unique_ptr<infer::Clip> clip;
+  ReadyModel ready;
   text::Tokenizer tokenizer;
 };
 

@@ -77,8 +77,8 @@ std::vector<Picture> name_pictures(LoadedModel& m, const eval::Classifier& class
   std::vector<Picture> pictures;
   if (!fs::is_directory(folder)) return pictures;
   const std::vector<pipeline::ImageSource> sources = read_image_sources({folder.string()});
-  const pipeline::Embedded embedded =
-      pipeline::embed_images(*m.clip, m.pool, sources, {.convert = pipeline::ConvertOrder::kFirst});
+  const pipeline::Embedded embedded = pipeline::embed_images(
+      m.clip(), m.pool, sources, {.convert = pipeline::ConvertOrder::kFirst});
   const auto dim = static_cast<size_t>(classifier.dim);
   for (size_t i = 0; i < sources.size(); ++i) {
     pictures.push_back(
@@ -93,7 +93,7 @@ SetResult measure(LoadedModel& m, const eval::Classifier& classifier, const data
   Progress progress(name, static_cast<int64_t>(set.images.size()), "images");
   const auto begin = std::chrono::steady_clock::now();
   const eval::Accuracy accuracy =
-      eval::measure(*m.clip, m.pool, classifier, set, [&](int64_t n) { progress.add(n); });
+      eval::measure(m.clip(), m.pool, classifier, set, [&](int64_t n) { progress.add(n); });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   report.seconds += elapsed.count();
   report.images += accuracy.images;
@@ -105,7 +105,7 @@ Report evaluate(LoadedModel& m, const fs::path& folder) {
   for (const fs::path& path : find_sets(folder)) {
     const datasets::Dataset set = datasets::read_wds_folder(path);
     eval::Classifier classifier =
-        make_classifier(*m.clip, m.tokenizer, set.classes, set.prompts.templates);
+        make_classifier(m.clip(), m.tokenizer, set.classes, set.prompts.templates);
     if (report.sets.empty()) {
       report.pictures = name_pictures(m, classifier, folder / "pictures");
       report.classifier = classifier;
@@ -177,8 +177,9 @@ void print_text(const Report& r, const std::string& model, int threads) {
              program_invocation_name));
 }
 
-void run(const Options& o) {
-  LoadedModel m(o.model, o.common.threads);
+void run(const Options& o, Backend& backend) {
+  backend.choose_device(o.model.device);
+  LoadedModel m(backend, o.model, o.common.threads);
   const Report report = evaluate(m, o.eval);
   if (o.common.json) {
     print_json(to_json(report, m.model.name));
@@ -189,7 +190,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_demo(CLI::App& app) {
+void add_demo(CLI::App& app, Backend& backend) {
   auto o = std::make_shared<Options>();
   CLI::App* cmd = app.add_subcommand("demo", "pictures named, and how often it is right");
   cmd->add_option("--eval", o->eval,
@@ -198,9 +199,10 @@ void add_demo(CLI::App& app) {
       ->capture_default_str();
   add_model_options(*cmd, o->model);
   add_dtype_option(*cmd, o->model);
+  add_device_option(*cmd, o->model.device);
   add_common_options(*cmd, o->common);
   cmd->footer("Example:\n  clipnext demo --eval examples/emoji");
-  cmd->callback([o] { run(*o); });
+  cmd->callback([o, &backend] { run(*o, backend); });
 }
 
 }  // namespace clipnext::cli

@@ -37,7 +37,7 @@ Result embed_images(const Options& o, LoadedModel& m,
                     const std::vector<pipeline::ImageSource>& sources) {
   Progress progress("embed", static_cast<int64_t>(sources.size()), "images");
   return {.embedded =
-              pipeline::embed_images(*m.clip, m.pool, sources, embed_options(o.images, o.on_bad),
+              pipeline::embed_images(m.clip(), m.pool, sources, embed_options(o.images, o.on_bad),
                                      [&](int64_t n) { progress.add(n); }),
           .names = source_names(sources),
           .unit = "images"};
@@ -46,7 +46,7 @@ Result embed_images(const Options& o, LoadedModel& m,
 Result embed_texts(const Options& o, LoadedModel& m, std::vector<std::string> texts) {
   Progress progress("embed", static_cast<int64_t>(texts.size()), "texts");
   pipeline::Embedded embedded = pipeline::embed_texts(
-      *m.clip, m.tokenizer, texts, on_bad_policy(o.on_bad), [&](int64_t n) { progress.add(n); });
+      m.clip(), m.tokenizer, texts, on_bad_policy(o.on_bad), [&](int64_t n) { progress.add(n); });
   return {.embedded = std::move(embedded), .names = std::move(texts), .unit = "texts"};
 }
 
@@ -154,7 +154,8 @@ void check_targets(const Options& o, const std::vector<pipeline::ImageSource>& s
   }
 }
 
-void run(const Options& o) {
+void run(const Options& o, Backend& backend) {
+  backend.choose_device(o.model.device);
   check(o);
   const std::vector<std::string> texts = read_texts(o.texts);
   require(!texts.empty() || !o.images.paths.empty(), "there are no texts to embed");
@@ -163,7 +164,7 @@ void run(const Options& o) {
                                                          : read_image_sources(o.images.paths);
   check_targets(o, sources);
   SourceList list(o);
-  LoadedModel m(o.model, o.common.threads);
+  LoadedModel m(backend, o.model, o.common.threads);
   const Result result =
       o.images.paths.empty() ? embed_texts(o, m, texts) : embed_images(o, m, sources);
   report_bad(result.embedded.bad, result.names.size(), result.unit);
@@ -188,7 +189,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_embed(CLI::App& app) {
+void add_embed(CLI::App& app, Backend& backend) {
   auto o = std::make_shared<Options>();
   CLI::App* cmd = app.add_subcommand("embed", "images or texts to a file of unit vectors");
   add_image_options(*cmd, o->images);
@@ -200,13 +201,14 @@ void add_embed(CLI::App& app) {
   add_on_bad_option(*cmd, o->on_bad);
   add_model_options(*cmd, o->model);
   add_dtype_option(*cmd, o->model);
+  add_device_option(*cmd, o->model.device);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Files appear whole or not at all: an interrupt leaves nothing behind.\n\nExamples:\n"
       "  clipnext embed --images photos/ more.jpg --out photos.npy\n"
       "  clipnext embed --texts captions.txt --out text.safetensors\n"
       "  clipnext embed photos/ --on-bad skip --out photos.npy --json");
-  cmd->callback([o] { run(*o); });
+  cmd->callback([o, &backend] { run(*o, backend); });
 }
 
 }  // namespace clipnext::cli

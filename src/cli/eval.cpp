@@ -47,8 +47,9 @@ class Downloads {
 /// All runs of a command line, one after the other.
 class EvalCommand {
  public:
-  explicit EvalCommand(const EvalOptions& options)
-      : o_(options), models_(options.model_cache_dir, options.precision, options.common.threads) {}
+  EvalCommand(const EvalOptions& options, const Backend& backend)
+      : o_(options),
+        models_(backend, options.model_cache_dir, options.precision, options.common.threads) {}
 
   void run_all() {
     for (const eval::Run& run : runs_) {  // lest it fail after hours
@@ -128,7 +129,7 @@ class EvalCommand {
                        {.test = test ? &*test : nullptr,
                         .train = train ? &*train : nullptr,
                         .val = val ? &*val : nullptr},
-                       {.embedder = model != nullptr ? model->clip.get() : nullptr,
+                       {.embedder = model != nullptr ? model->ready.clip.get() : nullptr,
                         .tokenizer = model != nullptr ? &model->tokenizer : nullptr},
                        pool_of(model), task_options(run, task));
     finish(run, task, test ? &*test : nullptr, model, std::move(evaluation));
@@ -205,7 +206,8 @@ class EvalCommand {
     }
     if (test != nullptr && o_.dump_templates) result.templates = templates_json(test->prompts);
     if (model != nullptr) {
-      evaluation.details.dtype = infer::compute_type_name(model->clip->type());
+      evaluation.details.dtype = infer::compute_type_name(model->ready.type);
+      evaluation.details.isa = model->ready.isa;
     }
     evaluation.details.version = CLIPNEXT_VERSION;
 
@@ -248,9 +250,10 @@ class EvalCommand {
   int64_t failed_ = 0;
 };
 
-void run(EvalOptions& o) {
+void run(EvalOptions& o, Backend& backend) {
+  backend.choose_device(eval_device(o, run::read_environment()));
   settle_eval_options(o);
-  EvalCommand command(o);
+  EvalCommand command(o, backend);
   try {
     command.unfold();
   } catch (const Error& error) {
@@ -261,7 +264,7 @@ void run(EvalOptions& o) {
 
 }  // namespace
 
-void add_eval(CLI::App& app) {
+void add_eval(CLI::App& app, Backend& backend) {
   auto o = std::make_shared<EvalOptions>();
   CLI::App* cmd = app.add_subcommand(
       "eval", "measure models on data sets, as CLIP_benchmark does: options, files, figures");
@@ -280,8 +283,8 @@ void add_eval(CLI::App& app) {
       "hf-hub:laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup\n"
       "  clipnext eval build results/ --output benchmark.csv\n"
       "  clipnext eval report results/ -o report.html");
-  cmd->callback([o, cmd] {
-    if (cmd->get_subcommands().empty()) run(*o);
+  cmd->callback([o, cmd, &backend] {
+    if (cmd->get_subcommands().empty()) run(*o, backend);
   });
 }
 

@@ -9,7 +9,6 @@
 #include "eval/diagnose.h"
 #include "eval/expected.h"
 #include "eval/zero_shot.h"
-#include "infer/clip.h"
 
 namespace clipnext::cli {
 namespace {
@@ -18,7 +17,7 @@ namespace {
 constexpr size_t kMostDiagnoses = 3;
 
 eval::Precision precision_of(const LoadedModel& model) {
-  switch (model.clip->type()) {
+  switch (model.ready.type) {
     case infer::ComputeType::kFp32:
       return eval::Precision::kFp32;
     case infer::ComputeType::kBf16:
@@ -32,8 +31,9 @@ eval::Precision precision_of(const LoadedModel& model) {
 /// The runs of one model and what was expected of it.
 class ModelCheck {
  public:
-  ModelCheck(const EvalOptions& options, LoadedModel& model, const OpenAgain& open)
-      : o_(options), model_(model), open_(open) {}
+  ModelCheck(const EvalOptions& options, const Backend& backend, LoadedModel& model,
+             const OpenAgain& open)
+      : o_(options), backend_(backend), model_(model), open_(open) {}
 
   bool check(const std::vector<const EvaluatedRun*>& runs) {
     const eval::Run& first = runs.front()->run;
@@ -101,7 +101,7 @@ class ModelCheck {
             " is packed: its weights were laid out for its own configuration");
     model::Model other = model_.model;
     other.config = config;
-    return infer::load_clip(other, model_.pool, model_.clip->type());
+    return backend_.load(other, model_.pool, model_.ready.type).clip;
   }
 
   std::vector<eval::NamedPrompts> other_prompts(const eval::Run& run) const {
@@ -125,6 +125,7 @@ class ModelCheck {
   }
 
   const EvalOptions& o_;
+  const Backend& backend_;
   LoadedModel& model_;
   const OpenAgain& open_;
 };
@@ -140,7 +141,7 @@ void check_expectations(const EvalOptions& options, const std::vector<EvaluatedR
   bool reached = true;
   for (const auto& [name, own] : by_model) {
     LoadedModel& model = models.load(name.first, name.second);
-    reached = ModelCheck(options, model, open).check(own) && reached;
+    reached = ModelCheck(options, models.backend(), model, open).check(own) && reached;
   }
   if (!reached) throw ExpectationMissed("not every expected figure was reached");
 }

@@ -32,7 +32,7 @@ std::string file_of_tag(const std::string& model, const std::string& tag,
 
 ModelOptions model_options(const std::string& model, const std::string& pretrained,
                            const std::string& cache_dir, const std::string& dtype) {
-  ModelOptions options{.model = model, .pretrained = "", .dtype = dtype};
+  ModelOptions options{.model = model, .pretrained = "", .dtype = dtype, .device = {}};
   if (model == "demo") {
     options.model = "";
     return options;
@@ -53,8 +53,8 @@ LoadedModel& EvalModels::load(const std::string& model, const std::string& pretr
   const std::string name = model + "," + pretrained;
   if (model_ != nullptr && loaded_ == name) return *model_;
   model_.reset();
-  model_ =
-      std::make_unique<LoadedModel>(model_options(model, pretrained, cache_dir_, dtype_), threads_);
+  model_ = std::make_unique<LoadedModel>(
+      backend_, model_options(model, pretrained, cache_dir_, dtype_), threads_);
   loaded_ = name;
   return *model_;
 }

@@ -18,12 +18,17 @@ ModelOptions model_options(const std::string& model, const std::string& pretrain
 /// Keeps the model of the last run, since runs of one model follow each other.
 class EvalModels {
  public:
-  EvalModels(std::string cache_dir, std::string dtype, int threads)
-      : cache_dir_(std::move(cache_dir)), dtype_(std::move(dtype)), threads_(threads) {}
+  EvalModels(const Backend& backend, std::string cache_dir, std::string dtype, int threads)
+      : backend_(backend),
+        cache_dir_(std::move(cache_dir)),
+        dtype_(std::move(dtype)),
+        threads_(threads) {}
 
+  const Backend& backend() const { return backend_; }
   LoadedModel& load(const std::string& model, const std::string& pretrained);
 
  private:
+  const Backend& backend_;
   std::string cache_dir_, dtype_;
   int threads_;
   std::string loaded_;

@@ -77,6 +77,7 @@ void add_how(CLI::App& c, EvalOptions& o) {
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "int8"}))
       ->capture_default_str()
       ->group(group);
+  add_device_option(c, o.device)->group(group);
   c.add_flag("--no_amp", o.no_amp, "the same as --precision fp32")->group(group);
   c.add_flag("--fast-decode", o.task.fast_decode,
              "decode large JPEGs at a part of their size: faster, not the exact pixels")
@@ -211,6 +212,11 @@ void add_eval_options(CLI::App& command, EvalOptions& options) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   add_common_options(command, options.common);
+}
+
+std::string eval_device(const EvalOptions& options, const run::Environment& environment) {
+  if (!options.distributed || options.device != "cuda") return options.device;
+  return "cuda:" + std::to_string(run::detect_world(environment).local_rank);
 }
 
 void settle_eval_options(EvalOptions& o) {

@@ -7,6 +7,7 @@
 #include "cli/common.h"
 #include "eval/evaluate.h"
 #include "eval/runs.h"
+#include "run/launch.h"
 
 namespace clipnext::cli {
 
@@ -19,6 +20,7 @@ struct EvalOptions {
   std::string model_cache_dir, wds_cache_dir;
   std::string model_type = "open_clip";
   std::string precision = "auto";
+  std::string device = "cpu";
   std::string normalize = "true";  // as written; task.normalize is what it means
   std::string on_bad = "fail";
   std::string progress = "text";
@@ -36,6 +38,9 @@ struct EvalOptions {
 };
 
 void add_eval_options(CLI::App& command, EvalOptions& options);
+
+/// --device; of several processes (--distributed) that ask for `cuda`, the GPU of the local rank.
+std::string eval_device(const EvalOptions& options, const run::Environment& environment);
 
 /// Works out what depends on several options. Throws CLI::ValidationError where they make no sense.
 void settle_eval_options(EvalOptions& options);

@@ -147,6 +147,17 @@ TEST(EvalOptions, EveryOneIsTakenAsClipBenchmarkSpellsIt) {
   EXPECT_TRUE(o.task.quiet && o.skip_existing && o.distributed && o.skip_load);
 }
 
+TEST(EvalOptions, ProcessesThatAskForAGpuTakeThatOfTheirRank) {
+  const run::Environment third = {
+      {"WORLD_SIZE", "4"}, {"RANK", "2"}, {"LOCAL_RANK", "2"}, {"MASTER_ADDR", "x"}};
+  EXPECT_EQ(eval_device(parse({}), third), "cpu");
+  EXPECT_EQ(eval_device(parse({"--device", "cuda"}), third), "cuda");
+  EXPECT_EQ(eval_device(parse({"--device", "cuda", "--distributed"}), third), "cuda:2");
+  EXPECT_EQ(eval_device(parse({"--device", "cuda", "--distributed"}), {}), "cuda:0");
+  EXPECT_EQ(eval_device(parse({"--device", "cuda:1", "--distributed"}), third), "cuda:1");
+  EXPECT_EQ(eval_device(parse({"--distributed"}), third), "cpu");
+}
+
 TEST(EvalOptions, StrictReferenceTakesAnyTextForTrue) {
   EXPECT_FALSE(parse({"--normalize", "0"}).task.normalize);
   EXPECT_TRUE(parse({"--normalize", "False", "--strict_reference"}).task.normalize);

@@ -80,20 +80,21 @@ void print_table(const Matrix& m) {
   }
 }
 
-void run(const Options& o) {
+void run(const Options& o, Backend& backend) {
+  backend.choose_device(o.model.device);
   std::vector<std::string> texts = o.given;
   for (std::string& text : read_texts(o.texts)) texts.push_back(std::move(text));
   if (texts.empty()) throw CLI::RequiredError("at least one text (--text, --texts, --texts-json)");
   const std::vector<pipeline::ImageSource> sources = read_image_sources(o.images.paths);
-  LoadedModel m(o.model, o.common.threads);
+  LoadedModel m(backend, o.model, o.common.threads);
 
   Progress progress("similarity", static_cast<int64_t>(sources.size() + texts.size()), "items");
   const auto done = [&](int64_t n) { progress.add(n); };
   const pipeline::OnBad on_bad = on_bad_policy(o.on_bad);
   const pipeline::Embedded text_vectors =
-      pipeline::embed_texts(*m.clip, m.tokenizer, texts, on_bad, done);
+      pipeline::embed_texts(m.clip(), m.tokenizer, texts, on_bad, done);
   const pipeline::Embedded image_vectors =
-      pipeline::embed_images(*m.clip, m.pool, sources, embed_options(o.images, o.on_bad), done);
+      pipeline::embed_images(m.clip(), m.pool, sources, embed_options(o.images, o.on_bad), done);
   progress.finish();
   report_bad(text_vectors.bad, texts.size(), "texts");
   report_bad(image_vectors.bad, sources.size(), "images");
@@ -116,8 +117,8 @@ void run(const Options& o) {
     rows.push_back(std::move(row));
   }
   print_json({{"model", m.model.name},
-              {"logit_scale", json_number(m.clip->logit_scale())},
-              {"logit_bias", json_number(m.clip->logit_bias())},
+              {"logit_scale", json_number(m.clip().logit_scale())},
+              {"logit_bias", json_number(m.clip().logit_bias())},
               {"images", matrix.images},
               {"texts", matrix.texts},
               {"similarity", rows},
@@ -127,7 +128,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_similarity(CLI::App& app) {
+void add_similarity(CLI::App& app, Backend& backend) {
   auto o = std::make_shared<Options>();
   CLI::App* cmd =
       app.add_subcommand("similarity", "the matrix of cosines between images and texts");
@@ -140,12 +141,13 @@ void add_similarity(CLI::App& app) {
   add_on_bad_option(*cmd, o->on_bad);
   add_model_options(*cmd, o->model);
   add_dtype_option(*cmd, o->model);
+  add_device_option(*cmd, o->model.device);
   add_common_options(*cmd, o->common);
   cmd->footer(
       "Rows are images, columns texts; times the model's scale they are its logits.\n\nExamples:\n"
       "  clipnext similarity cat.jpg dog.jpg --text \"a cat\" --text \"a dog\"\n"
       "  clipnext similarity photos/ --texts captions.txt --json");
-  cmd->callback([o] { run(*o); });
+  cmd->callback([o, &backend] { run(*o, backend); });
 }
 
 }  // namespace clipnext::cli

@@ -1,18 +1,13 @@
 // clipnext train: the options are read here, where a wrong one costs milliseconds; the training
-// itself is a program of its own, since libtorch would weigh on every start of this one.
-#include <unistd.h>
-
+// itself is the other program's.
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/torch_program.h"
 #include "data/epoch_size.h"
 #include "data/open_source.h"
 #include "data/shard_list.h"
@@ -23,29 +18,6 @@
 
 namespace clipnext::cli {
 namespace {
-
-constexpr const char* kProgram = "clipnext-torch";
-
-/// Beside this program.
-std::filesystem::path torch_program() {
-  const auto self = std::filesystem::read_symlink("/proc/self/exe");
-  auto program = self.parent_path() / kProgram;
-  require(std::filesystem::exists(program), kProgram, " is not beside ", self.string(),
-          ": this build has no training in it; ./dev build --train adds it");
-  return program;
-}
-
-[[noreturn]] void execute(const std::vector<std::string>& arguments) {
-  const std::string program = torch_program().string();
-  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  // libtorch's threads wait by spinning, which takes the cores from the threads that decode, and on
-  // a shared machine from everybody. libgomp reads it when it is loaded.
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "30000", 0);
-  execv(program.c_str(), argv.data());
-  fail(program, " cannot be started: ", std::strerror(errno));
-}
 
 void dry_run(const run::TrainOptions& options) {
   const run::World world = run::detect_world(run::read_environment());
@@ -68,11 +40,12 @@ void dry_run(const run::TrainOptions& options) {
   }
 }
 
-void train(const std::vector<std::string>& arguments) {
+void train(std::vector<std::string> arguments) {
   const run::ParsedOptions parsed = run::parse_options(arguments);
   if (parsed.help) return print(run::help_text());
   if (parsed.options.dry_run) return dry_run(parsed.options);
-  execute(arguments);
+  arguments.insert(arguments.begin(), "train");
+  execute_torch_program("clipnext train", arguments);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "infer/clip.h"
 #include "infer/packed_file.h"
 #include "infer/smooth.h"
 #include "weights/checkpoint.h"
@@ -69,13 +70,15 @@ void leave_out_scaled_norms(const model::Model& model, weights::TensorMap& dump)
 
 void run(const Options& o) {
   weights::Checkpoint dump = weights::open_checkpoint(o.against);
-  LoadedModel m(o.model, o.common.threads);
-  leave_out_scaled_norms(m.model, dump.tensors);
-  const double tolerance = o.tolerance.value_or(infer::verify_tolerance(m.clip->type()));
-  const infer::VerifyReport report = infer::verify(*m.clip, dump.tensors, o.against, tolerance);
-  require(!report.layers.empty(), o.against, ": no layer of ", m.model.name, " is in this dump");
+  const model::Model model = open_model(o.model);
+  ThreadPool pool(o.common.threads);
+  const auto clip = infer::load_clip(model, pool, chosen_type(o.model));
+  leave_out_scaled_norms(model, dump.tensors);
+  const double tolerance = o.tolerance.value_or(infer::verify_tolerance(clip->type()));
+  const infer::VerifyReport report = infer::verify(*clip, dump.tensors, o.against, tolerance);
+  require(!report.layers.empty(), o.against, ": no layer of ", model.name, " is in this dump");
   if (o.common.json) {
-    OrderedJson json = {{"model", m.model.name}, {"against", o.against}, {"tolerance", tolerance}};
+    OrderedJson json = {{"model", model.name}, {"against", o.against}, {"tolerance", tolerance}};
     json.update(to_json(report));
     print_json(json);
   } else {
@@ -83,7 +86,7 @@ void run(const Options& o) {
   }
   if (report.first) {
     const infer::LayerDifference& layer = report.layers[*report.first];
-    fail(m.model.name, ": ", layer.name, " is the first layer to diverge from ", o.against, ": by ",
+    fail(model.name, ": ", layer.name, " is the first layer to diverge from ", o.against, ": by ",
          layer.relative, " relative, ", layer.max_abs, " at most; the tolerance is ", tolerance);
   }
   if (!o.common.json) print(format("agrees: %zu layers\n", report.layers.size()));

@@ -34,8 +34,8 @@ class TokenRows {
   std::vector<int64_t> offsets_ = {0};
 };
 
-/// Turns pixels and tokens into vectors: infer::Clip, a test double, or a checker that runs two of
-/// them and compares. Calls on one object from several threads run one after another.
+/// Turns pixels and tokens into vectors: infer::Clip, train::Clip, a test double, or a checker that
+/// runs two of them and compares. Calls on one object from several threads run one after another.
 class Embedder {
  public:
   virtual ~Embedder() = default;
@@ -57,6 +57,8 @@ class Embedder {
   virtual std::string image_identity() { return {}; }
   /// The same for embed_texts and its tokens.
   virtual std::string text_identity() { return {}; }
+  /// How many times as much at once as a processor it computes best: a GPU is busy with more.
+  virtual int64_t batch_factor() const { return 1; }
 };
 
 }  // namespace clipnext::model

@@ -15,13 +15,16 @@ namespace clipnext::pipeline {
 namespace {
 
 // Enough pictures that the tower's matrices are large, few enough that an interrupt is not kept
-// waiting: 10 pictures of 320 x 320, 64 of 64 x 64; at least one for each decoding thread. All
-// batches of a list have about the same size.
-int64_t batch_size(const image::PreprocessConfig& config, int64_t pictures, int threads) {
+// waiting: 10 pictures of 320 x 320, 64 of 64 x 64, times the embedder's factor; at least one for
+// each decoding thread. All batches of a list have about the same size.
+int64_t batch_size(const image::PreprocessConfig& config, int64_t pictures, int threads,
+                   int64_t factor) {
   constexpr int64_t kBatchPixels = int64_t{1} << 20;
-  const int64_t fit =
-      kBatchPixels / std::max<int64_t>(checked_mul(config.height, config.width, "image size"), 1);
-  const int64_t most = std::max<int64_t>(std::clamp<int64_t>(fit, 1, 64), threads);
+  constexpr int64_t kBatchPictures = 64;
+  const int64_t fit = factor * kBatchPixels /
+                      std::max<int64_t>(checked_mul(config.height, config.width, "image size"), 1);
+  const int64_t most =
+      std::max<int64_t>(std::clamp<int64_t>(fit, 1, factor * kBatchPictures), threads);
   const int64_t batches = (pictures + most - 1) / most;
   return batches > 0 ? (pictures + batches - 1) / batches : most;
 }
@@ -110,8 +113,9 @@ void for_each_embedded(model::Embedder& embedder, const ThreadPool& pool,
   const auto dim = static_cast<size_t>(embedder.config().embed_dim);
 
   std::vector<float> vectors;
-  DecodeAhead pictures(sources, config, options,
-                       batch_size(config, std::ssize(sources), pool.size()), pool.size());
+  const int64_t size =
+      batch_size(config, std::ssize(sources), pool.size(), embedder.batch_factor());
+  DecodeAhead pictures(sources, config, options, size, pool.size());
   while (DecodeAhead::Batch* batch = pictures.next()) {
     throw_if_interrupted();
     EmbeddedBatch embedded{.first = batch->first, .size = batch->reasons.size()};

@@ -48,13 +48,14 @@ std::vector<float> embed_rows(model::Embedder& embedder, const model::TokenRows&
   const auto dim = static_cast<size_t>(embedder.config().embed_dim);
   std::vector<float> vectors(ids.size() * dim);
   std::vector<float> batch_vectors;
+  const int64_t most = kBatchPositions * embedder.batch_factor();
   for (size_t begin = 0; begin < texts.size();) {
     throw_if_interrupted();
     model::TokenRows batch;
     size_t end = begin;
     for (int64_t added = 0; end < texts.size(); ++end) {
       added += texts[end].added();
-      if (end > begin && added > kBatchPositions) break;
+      if (end > begin && added > most) break;
       batch.add(texts[end].ids);
     }
     batch_vectors.resize((end - begin) * dim);

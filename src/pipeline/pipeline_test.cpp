@@ -40,6 +40,9 @@ class FakeEmbedder final : public model::Embedder {
     for (int64_t i = 0; i < tokens.size(); ++i) out[i] = static_cast<float>(tokens.row(i).size());
   }
 
+  int64_t batch_factor() const override { return factor; }
+
+  int64_t factor = 1;
   std::vector<int64_t> batches;
   std::function<void()> computing;  // called while a batch of images is computed
 
@@ -160,6 +163,14 @@ TEST(EmbedImages, MakesBatchesOfAboutTheSameSize) {
   EXPECT_TRUE(embed_images(embedder, pool, {}).vectors.empty());
 }
 
+TEST(EmbedImages, GivesAnEmbedderThatWantsMoreMoreAtOnce) {
+  FakeEmbedder embedder;
+  embedder.factor = 2;
+  ThreadPool pool(2);
+  embed_images(embedder, pool, std::vector<ImageSource>(129, bmp(1)));
+  EXPECT_EQ(embedder.batches, (std::vector<int64_t>{65, 64}));
+}
+
 TEST(EmbedImages, SkipsAndListsBadOnes) {
   FakeEmbedder embedder;
   ThreadPool pool(2);
@@ -222,6 +233,17 @@ TEST(EmbedTexts, KeepsTheOrderAcrossBatches) {
   EXPECT_EQ(done, 3000);
   EXPECT_GT(embedder.batches.size(), 1U);
   EXPECT_EQ(result.vectors, lengths);
+}
+
+TEST(EmbedTexts, GivesAnEmbedderThatWantsMoreMoreAtOnce) {
+  const text::Tokenizer tokenizer;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 3000; ++i) texts.push_back("cat " + std::to_string(i * 7919 % 3000));
+  FakeEmbedder one, eight;
+  eight.factor = 8;
+  EXPECT_EQ(embed_texts(eight, tokenizer, texts).vectors,
+            embed_texts(one, tokenizer, texts).vectors);
+  EXPECT_LT(eight.batches.size(), one.batches.size());
 }
 
 TEST(EmbedTexts, EmbedsEqualTextsOnce) {

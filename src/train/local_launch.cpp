@@ -105,7 +105,7 @@ int launch_local(int64_t count, const std::vector<std::string>& arguments,
   const int64_t port = free_port();
   Children children;
   for (int64_t i = 0; i < count; ++i) {
-    std::vector<std::string> command = {"clipnext-torch"};
+    std::vector<std::string> command = {"clipnext-torch", "train"};
     command.insert(command.end(), arguments.begin(), arguments.end());
     run::Environment own = run::child_environment(environment, i, count, port);
     own[kLauncher] = std::to_string(getpid());

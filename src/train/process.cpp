@@ -1,18 +1,16 @@
-// clipnext-torch: what `clipnext train` executes, and one process of a distributed run.
+#include "train/process.h"
+
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
-#include <new>
-#include <string>
-#include <vector>
 
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/thread_pool.h"
 #include "run/launch.h"
 #include "run/parse_options.h"
+#include "train/device.h"
 #include "train/local_launch.h"
 #include "train/loop.h"
 #include "train/memory.h"
@@ -20,15 +18,7 @@
 namespace clipnext::train {
 namespace {
 
-enum ExitStatus { kDone = 0, kFailed = 1, kWrongCommandLine = 2, kInterrupted = 130 };
-
-int complain(const std::string& message, ExitStatus status) {
-  std::fflush(stdout);
-  std::fprintf(stderr, "clipnext: %s\n", message.c_str());
-  return status;
-}
-
-bool cuda_available() { return at::hasCUDA() && at::globalContext().hasCUDA(); }
+constexpr int kInterrupted = 130;
 
 Meeting meeting(const run::TrainOptions& options, const run::World& world,
                 const std::string& device) {
@@ -67,11 +57,12 @@ int run_rank(const run::ParsedOptions& parsed, const run::World& world) {
   keep_freed_memory();
   const run::TrainOptions& options = parsed.options;
   std::vector<std::string> warnings = parsed.warnings;
-  const std::string device = run::choose_device(options, world, cuda_available(), warnings);
+  const bool gpu = options.device.starts_with("cuda") && find_gpus().count > 0;
+  const std::string device = run::choose_device(options, world, gpu, warnings);
   set_threads(options, world);
   Group group(meeting(options, world, device));
   try {
-    return train(options, world, device, warnings, group) == Ending::kDone ? kDone : kInterrupted;
+    return train(options, world, device, warnings, group) == Ending::kDone ? 0 : kInterrupted;
   } catch (const Interrupted&) {
     throw;
   } catch (...) {
@@ -80,7 +71,7 @@ int run_rank(const run::ParsedOptions& parsed, const run::World& world) {
   }
 }
 
-int run(const std::vector<std::string>& arguments) {
+int run_here(const std::vector<std::string>& arguments) {
   const run::ParsedOptions parsed = run::parse_options(arguments);
   const run::Environment environment = run::read_environment();
   follow_launcher(environment);
@@ -94,25 +85,9 @@ int run(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
-}  // namespace clipnext::train
 
-int main(int argc, char** argv) {
-  using namespace clipnext;
-  using namespace clipnext::train;
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  try {
-    // As clipnext is called: `train` is the one command here.
-    if (!arguments.empty() && arguments.front() == "train") arguments.erase(arguments.begin());
-    return train::run(arguments);
-  } catch (const run::UsageError& error) {
-    return complain(std::string(error.what()) + " (clipnext train --help)", kWrongCommandLine);
-  } catch (const Interrupted& error) {
-    return complain(error.what(), kInterrupted);
-  } catch (const std::bad_alloc&) {
-    return complain("out of memory", kFailed);
-  } catch (const c10::Error& error) {
-    return complain(error.what_without_backtrace(), kFailed);
-  } catch (const std::exception& error) {
-    return complain(error.what(), kFailed);
-  }
+int run_process(const std::vector<std::string>& arguments) {
+  return translated([&] { return run_here(arguments); });
 }
+
+}  // namespace clipnext::train

@@ -1,0 +1,56 @@
+#include "train/device.h"
+
+#include <ATen/Context.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <dlfcn.h>
+
+namespace clipnext::train {
+namespace {
+
+/// What libtorch says when it is to begin with CUDA and cannot.
+std::string why_no_gpu() {
+  try {
+    translated([] { at::globalContext().lazyInitDevice(at::kCUDA); });
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "libtorch found no GPU";
+}
+
+// libtorch remembers that it has no CUDA from the first time it is asked, so the library comes
+// first.
+Gpus look_for_gpus() {
+  if (!c10::impl::hasDeviceGuardImpl(at::kCUDA) &&
+      dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return {.count = 0,
+            .why_none = std::string("this libtorch has no CUDA (") + dlerror() +
+                        "); docs/train.md says how to build with one that has"};
+  }
+  const c10::DeviceIndex count = c10::impl::getDeviceGuardImpl(at::kCUDA)->deviceCount();
+  return {.count = count, .why_none = count > 0 ? "" : why_no_gpu()};
+}
+
+}  // namespace
+
+const Gpus& find_gpus() {
+  static const Gpus gpus = look_for_gpus();
+  return gpus;
+}
+
+at::Device device_among(const std::string& name, const Gpus& gpus) {
+  at::Device device(name);
+  if (device.is_cpu()) return device;
+  require(gpus.count > 0, "--device ", name, ": ", gpus.why_none, "; --device cpu needs none");
+  if (!device.has_index()) device.set_index(0);
+  require(device.index() < gpus.count, "--device ", name, ": there ",
+          gpus.count == 1 ? "is 1 GPU, cuda:0"
+                          : "are " + std::to_string(gpus.count) +
+                                " GPUs, cuda:0 to cuda:" + std::to_string(gpus.count - 1));
+  return device;
+}
+
+at::Device find_device(const std::string& name) {
+  return name == "cpu" ? at::Device(at::kCPU) : device_among(name, find_gpus());
+}
+
+}  // namespace clipnext::train
