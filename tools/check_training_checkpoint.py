@@ -54,11 +54,11 @@ def without_prefix(state):
     return type(state)((k.removeprefix("module."), v) for k, v in state.items())
 
 
-def step_from(checkpoint, rule):
+def step_from(checkpoint, make):
     """The weights one step after a checkpoint."""
     model = fixtures.tiny_model()
     model.load_state_dict(without_prefix(checkpoint["state_dict"]))
-    optimizer = fixtures.adamw(rule(model))
+    optimizer = make(model)
     optimizer.load_state_dict(checkpoint["optimizer"])
     if "scaler" in checkpoint:
         torch.amp.GradScaler("cpu").load_state_dict(checkpoint["scaler"])
@@ -66,11 +66,11 @@ def step_from(checkpoint, rule):
     return model.state_dict()
 
 
-def check_exchanged(ours, theirs, rule):
+def check_exchanged(ours, theirs, make):
     ours, theirs = load(ours), load(theirs)
     theirs["state_dict"] = without_prefix(theirs["state_dict"])
     same(ours, theirs, "checkpoint")
-    same(dict(step_from(ours, rule)), dict(step_from(theirs, rule)), "next step")
+    same(dict(step_from(ours, make)), dict(step_from(theirs, make)), "next step")
 
 
 def check_synthetic(path, config, custom):
@@ -98,7 +98,12 @@ def main():
         folder = Path(folder)
         for file, rule in (("training_tiny.pt", fixtures.by_name),
                            ("training_tiny_by_model.pt", fixtures.by_model)):
-            check_exchanged(folder / file, fixtures.FOLDER / file, rule)
+            check_exchanged(folder / file, fixtures.FOLDER / file, lambda model: fixtures.adamw(rule(model)))
+            print("ok:", file, "and a step from it")
+        for name in fixtures.OTHERS:
+            file = f"training_tiny_{name}.pt"
+            check_exchanged(folder / file, fixtures.FOLDER / file,
+                            lambda model: fixtures.other_optimizer(name, model))
             print("ok:", file, "and a step from it")
         for name, configs in SYNTHETIC.items():
             for custom, ending in ((False, ".pt"), (True, ".custom.pt")):

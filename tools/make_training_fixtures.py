@@ -17,6 +17,8 @@ Needs open_clip_torch, timm and torch (`./dev oracle` makes that environment). F
   tests/data/model/training_tiny.pt    open_clip_train writes a checkpoint
   tests/data/model/training_tiny_by_model.pt  the same from data-parallel training with the groups
                                        of timm's optimizers, GradScaler and counters
+  tests/data/model/training_tiny_nadam.pt, ..._lamb.pt, ..._lion.pt  as training_tiny.pt, trained by
+                                       torch.optim.NAdam (decoupled decay) and by timm's optimizers
 """
 
 import argparse
@@ -29,11 +31,12 @@ from pathlib import Path
 
 import open_clip
 import torch
-from timm.optim import param_groups_weight_decay
+from timm.optim import create_optimizer_v2, param_groups_weight_decay
 
 from make_fixtures import ROOT, fnv1a, other_models, plain_configs, timm_variants
 
 FOLDER = ROOT / "tests/data/model"
+OTHERS = ["nadam", "lamb", "lion"]
 UNLOCKED = [0, 1, 2, 3, 7, 1000]
 TINY = {
     "embed_dim": 8,
@@ -134,9 +137,22 @@ def adamw(groups):
         lr=1e-3, betas=(0.9, 0.98), eps=1e-6)
 
 
-def checkpoint(parallel):
+def other_optimizer(name, model):
+    """As open_clip_train makes timm's; nadamw as its successors do."""
+    if name != "nadam":
+        return create_optimizer_v2(model, name, lr=1e-3, weight_decay=0.2)
+    groups = by_name(model)
+    return torch.optim.NAdam(
+        [{"params": groups[0], "weight_decay": 0.0}, {"params": groups[1], "weight_decay": 0.2}],
+        lr=1e-3, betas=(0.9, 0.98), eps=1e-6, decoupled_weight_decay=True)
+
+
+def checkpoint(parallel, other=None):
     model = tiny_model()
-    optimizer = adamw(by_model(model) if parallel else by_name(model))
+    if other:
+        optimizer = other_optimizer(other, model)
+    else:
+        optimizer = adamw(by_model(model) if parallel else by_name(model))
     train(model, optimizer, 2)
     state = {"epoch": 2, "name": "tiny", "state_dict": model.state_dict(), "optimizer": optimizer.state_dict()}
     if parallel:
@@ -157,6 +173,7 @@ def all_files():
         FOLDER / "training_tiny.json": (json.dumps(TINY, indent=2) + "\n").encode(),
         FOLDER / "training_tiny.pt": checkpoint(parallel=False),
         FOLDER / "training_tiny_by_model.pt": checkpoint(parallel=True),
+        **{FOLDER / f"training_tiny_{name}.pt": checkpoint(parallel=False, other=name) for name in OTHERS},
     }
 
 

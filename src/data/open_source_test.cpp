@@ -14,6 +14,7 @@ namespace clipnext::data {
 namespace {
 
 // Values of the published runs; training.md 10.1.
+// Spec: training.md section 10, item 1.
 TEST(EpochSize, RoundsUpToBatchesAndWorkers) {
   EXPECT_EQ(shard_epoch(203'666'042, {256, 512, 6}), (EpochSize{1554, 203'685'888}));
   EXPECT_EQ(shard_epoch(203'666'042, {800, 128, 6}), (EpochSize{1992, 203'980'800}));

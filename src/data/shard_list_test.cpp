@@ -22,6 +22,7 @@ std::vector<std::string> expand(const std::string& pattern) {
 }
 
 // What the reference said is in tests/data/data/braces.json (braceexpand 0.1.7).
+// Spec: training.md section 10, item 8.
 TEST(BracePattern, ExpandsAsTheReferenceDoes) {
   const std::string file = CLIPNEXT_SOURCE_DIR "/tests/data/data/braces.json";
   const Json fixture = parse_json(read_file(file), file);
@@ -39,6 +40,7 @@ std::string error_of(const std::string& spec, const std::string& factors = "") {
   return message_of([&] { const ShardList shards(spec, factors); });
 }
 
+// Spec: training.md section 10, item 8.
 TEST(BracePattern, UnbalancedBracesAreAnErrorThatSaysWhere) {
   // The pattern of the published command of the convnext_large_d models.
   EXPECT_EQ(error_of("s3/{laion{00000..xxxxx}.tar"),
@@ -85,6 +87,7 @@ TEST(ShardList, MissingVariableIsAnErrorThatNamesIt) {
             "pipe:cat ${CLIPNEXT_NONE}/0.tar");
 }
 
+// Spec: training.md section 10, item 8.
 TEST(ShardList, FactorsMustFitTheSources) {
   EXPECT_NE(error_of("a::b", "1").find("1 for 2 sources"), std::string::npos);
   EXPECT_NE(error_of("a::b", "1::x").find("\"x\" is not a number"), std::string::npos);

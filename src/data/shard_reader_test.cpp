@@ -73,6 +73,7 @@ class Shard : public testing::Test {
 
 const Strings kTwoSamples = {"a=A,one", "b=B,two"};
 
+// Spec: training.md section 10, item 7: names, extensions and keys.
 // What the reference said is in tests/data/data/webdataset.json (open_clip 3.3.0, webdataset
 // 0.2.86).
 TEST_F(Shard, GroupsMembersAsTheReferenceDoes) {
@@ -103,6 +104,7 @@ TEST_F(Shard, GroupsMembersAsTheReferenceDoes) {
   }
 }
 
+// Spec: training.md section 10, item 7: empty captions and pictures.
 TEST_F(Shard, WhatCannotBeUsedIsToldAndLeftOut) {
   const Members members = {
       {"a.jpg", "A"},    {"a.txt", ""},         {"b.jpg", "B"},       {"b.txt", " \n\xE3\x80\x80"},
@@ -135,6 +137,7 @@ TEST_F(Shard, ImageAndCaptionAreTheFirstOfTheirKeys) {
   EXPECT_EQ(list(read(members)), Strings{"a=W,c"});
 }
 
+// Spec: training.md section 10, item 7: pictures.
 // Decoding is not the reader's: a PNG named .jpg, CMYK and 16 bits pass as they are.
 TEST_F(Shard, ImagesPassUntouched) {
   const std::filesystem::path images = CLIPNEXT_SOURCE_DIR "/tests/data/image";
@@ -219,6 +222,7 @@ TEST(CaptionFault, KnowsUtf8AndWhiteSpace) {
   }
 }
 
+// Spec: training.md section 10, item 7: truncated tars.
 TEST_F(Shard, CutShortGivesWhatIsWholeAndOneFault) {
   Members members = two_samples();
   members[2].second = std::string(5000, 'B');
@@ -339,6 +343,7 @@ TEST_F(Shard, FileUrlsArePaths) {
   }
 }
 
+// Spec: training.md section 10, item 7: pipes that fail, or end by SIGPIPE.
 TEST_F(Shard, PipesAreCommandsWhoseFailureIsToldAfterWhatTheyPrinted) {
   write_tar(path_, two_samples());
   const std::string cat = "pipe:cat '" + path_.string() + "'";

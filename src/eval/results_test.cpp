@@ -6,7 +6,6 @@
 #include <fstream>
 #include <limits>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/python_json.h"
 #include "base/test_error.h"

@@ -1,7 +1,10 @@
 #include "model/optimizer_values.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <sstream>
+#include <variant>
 
 #include "base/error.h"
 #include "model/param_order.h"
@@ -16,31 +19,45 @@ using Names = std::vector<std::string>;
 
 // ---- to torch ----
 
-TorchValue moments_to_torch(const Moments& moments) {
-  const auto step = static_cast<float>(moments.step);
+TorchValue scalar_to_torch(double number) {
+  return weights::torch_tensor(weights::make_tensor({}, std::array{static_cast<float>(number)}));
+}
+
+TorchValue moments_to_torch(const Moments& moments, StepCount steps) {
   TorchValue state = weights::torch_dict();
-  state.add("step", weights::torch_tensor(weights::make_tensor({}, std::array{step})));
-  state.add("exp_avg", weights::torch_tensor(moments.exp_avg));
-  state.add("exp_avg_sq", weights::torch_tensor(moments.exp_avg_sq));
+  if (steps == StepCount::kByParameter) {
+    state.add("step", scalar_to_torch(static_cast<double>(moments.step)));
+  }
+  if (moments.mu_product) state.add("mu_product", scalar_to_torch(*moments.mu_product));
+  for (const auto& [kind, tensor] : moments.tensors) {
+    state.add(kind, weights::torch_tensor(tensor));
+  }
   return state;
 }
 
-// The keys of torch.optim.AdamW's groups in PyTorch 2.15, those without a meaning here at their
-// defaults.
-TorchValue group_to_torch(const OptimizerGroup& group, int64_t first) {
+TorchValue option_to_torch(const OptimizerOption& option) {
+  if (const auto* flag = std::get_if<bool>(&option)) return weights::torch_bool(*flag);
+  if (const auto* integer = std::get_if<int64_t>(&option)) return weights::torch_int(*integer);
+  if (const auto* number = std::get_if<double>(&option)) return weights::torch_float(*number);
+  if (const auto* pair = std::get_if<std::array<double, 2>>(&option)) {
+    return weights::torch_tuple(
+        {weights::torch_float((*pair)[0]), weights::torch_float((*pair)[1])});
+  }
+  return {};
+}
+
+TorchValue group_to_torch(const OptimizerGroup& group, const OptimizerState& optimizer,
+                          int64_t first) {
   TorchValue value = weights::torch_dict();
-  value.add("weight_decay", weights::torch_float(group.weight_decay));
-  value.add("lr", weights::torch_float(group.lr));
-  value.add("betas", weights::torch_tuple(
-                         {weights::torch_float(group.beta1), weights::torch_float(group.beta2)}));
-  value.add("eps", weights::torch_float(group.eps));
-  value.add("amsgrad", weights::torch_bool(false));
-  value.add("maximize", weights::torch_bool(false));
-  value.add("foreach", {});
-  value.add("capturable", weights::torch_bool(false));
-  value.add("differentiable", weights::torch_bool(false));
-  value.add("fused", {});
-  value.add("decoupled_weight_decay", weights::torch_bool(true));
+  for (const auto& [name, option] : group.options.items) value.add(name, option_to_torch(option));
+  if (optimizer.steps == StepCount::kByGroup) {
+    int64_t step = 0;
+    for (const std::string& name : group.params) {
+      const auto found = optimizer.moments.find(name);
+      if (found != optimizer.moments.end()) step = std::max(step, found->second.step);
+    }
+    if (step > 0) value.add("step", scalar_to_torch(static_cast<double>(step)));
+  }
   TorchValue numbers = weights::torch_list();
   for (size_t i = 0; i < group.params.size(); ++i) {
     numbers.add(weights::torch_int(first + static_cast<int64_t>(i)));
@@ -70,31 +87,72 @@ double number_of(const TorchValue& value, const std::string& what) {
   return number;
 }
 
-double number_of(const TorchValue& dict, const char* key, const std::string& what) {
-  const TorchValue* value = dict.find(key);
-  require(value != nullptr, what, ": has no \"", key, "\"");
-  return number_of(*value, what + ": \"" + key + "\"");
-}
-
 void refuse_option(const TorchValue& group, const char* key, const std::string& what) {
   const TorchValue* value = group.find(key);
   require(value == nullptr || !value->is(Kind::kBool) || value->integer == 0, what, ": ", key,
-          " is on, which this trainer's AdamW does not have");
+          " is on, which this trainer's optimizers do not have");
 }
 
-// A group's options; its parameters' numbers go to `numbers`.
-OptimizerGroup group_from_torch(const TorchValue& value, const std::string& what,
-                                std::vector<int64_t>& numbers) {
+// None also for what no optimizer here has, such as lists.
+OptimizerOption option_from_torch(const TorchValue& value, const std::string& what) {
+  switch (value.kind) {
+    case Kind::kBool:
+      return value.integer != 0;
+    case Kind::kInt:
+      return value.integer;
+    case Kind::kFloat:
+      return value.number;
+    case Kind::kTensor:
+      return number_of(value, what);
+    case Kind::kTuple:
+      if (value.items.size() != 2) return std::monostate();
+      return std::array{number_of(value.items[0], what), number_of(value.items[1], what)};
+    default:
+      return std::monostate();
+  }
+}
+
+// A count of steps, also where it is a scalar tensor.
+int64_t steps_of(const TorchValue& value, const std::string& what) {
+  const double step = number_of(value, what + ": \"step\"");
+  require(step >= 0 && step <= 9e15 && step == std::floor(step), what, ": step ", step,
+          " is not a number of steps");
+  return static_cast<int64_t>(step);
+}
+
+// The file's own account: numbers by group, and moments by number.
+struct Numbered {
+  std::vector<std::vector<int64_t>> groups;
+  std::vector<int64_t> group_steps;
+  std::map<int64_t, Moments> moments;
+  StepCount steps = StepCount::kNowhere;
+};
+
+// A group's options; its parameters' numbers and steps go to `file`.
+OptimizerGroup group_from_torch(const TorchValue& value, const std::string& what, Numbered& file) {
   require(value.is(Kind::kDict), what, ": is ", weights::kind_name(value.kind),
           ", expected a dict");
   OptimizerGroup group;
-  group.lr = number_of(value, "lr", what);
-  const TorchValue& betas = member(value, "betas", Kind::kTuple, what);
-  require(betas.items.size() == 2, what, ": \"betas\" is not a pair");
-  group.beta1 = number_of(betas.items[0], what + ": beta1");
-  group.beta2 = number_of(betas.items[1], what + ": beta2");
-  group.eps = number_of(value, "eps", what);
-  group.weight_decay = number_of(value, "weight_decay", what);
+  std::vector<int64_t>& numbers = file.groups.emplace_back();
+  int64_t& steps = file.group_steps.emplace_back(0);
+  for (size_t i = 0; i < value.items.size(); ++i) {
+    const auto* name = std::get_if<std::string>(&value.keys[i]);
+    if (name == nullptr || *name == "params") continue;
+    if (*name == "step") {
+      steps = steps_of(value.items[i], what);
+      file.steps = StepCount::kByGroup;
+      continue;
+    }
+    const std::string where = what + ": \"" + *name + "\"";
+    if (*name == "lr" || *name == "weight_decay") {
+      group.options.set(*name, number_of(value.items[i], where));
+    } else {
+      group.options.set(*name, option_from_torch(value.items[i], where));
+    }
+  }
+  for (const char* key : {"lr", "weight_decay"}) {
+    require(group.options.find(key) != nullptr, what, ": has no \"", key, "\"");
+  }
   refuse_option(value, "amsgrad", what);
   refuse_option(value, "maximize", what);
   for (const TorchValue& number : member(value, "params", Kind::kList, what).items) {
@@ -105,20 +163,25 @@ OptimizerGroup group_from_torch(const TorchValue& value, const std::string& what
   return group;
 }
 
-Moments moments_from_torch(const TorchValue& value, const std::string& what) {
+Moments moments_from_torch(const TorchValue& value, const std::string& what, Numbered& file) {
   require(value.is(Kind::kDict), what, ": is ", weights::kind_name(value.kind),
           ", expected a dict");
-  require(
-      value.find("exp_avg") != nullptr && value.find("exp_avg_sq") != nullptr, what,
-      ": has no \"exp_avg\" and \"exp_avg_sq\": the optimizer was not AdamW; resume without its "
-      "state by taking the weights alone (--pretrained)");
   Moments moments;
-  moments.exp_avg = member(value, "exp_avg", Kind::kTensor, what).tensor;
-  moments.exp_avg_sq = member(value, "exp_avg_sq", Kind::kTensor, what).tensor;
-  const double step = number_of(value, "step", what);
-  require(step >= 0 && step <= 9e15 && step == std::floor(step), what, ": step ", step,
-          " is not a number of steps");
-  moments.step = static_cast<int64_t>(step);
+  for (size_t i = 0; i < value.items.size(); ++i) {
+    const auto* name = std::get_if<std::string>(&value.keys[i]);
+    require(name != nullptr, what, ": a key is not a text");
+    const TorchValue& item = value.items[i];
+    if (*name == "step") {
+      moments.step = steps_of(item, what);
+      file.steps = StepCount::kByParameter;
+    } else if (*name == "mu_product") {
+      moments.mu_product = number_of(item, what + ": \"mu_product\"");
+    } else if (!item.is(Kind::kNone)) {
+      require(item.is(Kind::kTensor), what, ": \"", *name, "\" is ", weights::kind_name(item.kind),
+              ", expected a tensor");
+      moments.tensors[*name] = item.tensor;
+    }
+  }
   return moments;
 }
 
@@ -150,12 +213,6 @@ std::vector<Grouping> possible_groupings(const ClipConfig& config, const Locking
   return groupings;
 }
 
-// The file's own account: numbers by group, and moments by number.
-struct Numbered {
-  std::vector<std::vector<int64_t>> groups;
-  std::map<int64_t, Moments> moments;
-};
-
 bool same_shape(const Tensor& tensor, const weights::Shape& shape) {
   return tensor.shape == shape || (shape.empty() && tensor.numel() == 1);
 }
@@ -178,11 +235,14 @@ std::string misfit(const Grouping& grouping, const Numbered& file,
       if (found == file.moments.end()) continue;
       const std::string& name = grouping.groups[g][i];
       const weights::Shape& shape = shapes.at(name);
-      const Moments& moments = found->second;
-      if (same_shape(moments.exp_avg, shape) && same_shape(moments.exp_avg_sq, shape)) continue;
-      return "number " + std::to_string(file.groups[g][i]) + " would be " + name + " " +
-             weights::format_shape(shape) + ", but its state is " +
-             weights::format_shape(moments.exp_avg.shape);
+      for (const auto& [kind, tensor] : found->second.tensors) {
+        if (same_shape(tensor, shape)) continue;
+        std::ostringstream reason;
+        reason << "number " << file.groups[g][i] << " would be " << name << " "
+               << weights::format_shape(shape) << ", but its " << kind << " is "
+               << weights::format_shape(tensor.shape);
+        return reason.str();
+      }
     }
   }
   return "";
@@ -195,7 +255,7 @@ Numbered read_numbered(const TorchValue& value, const std::string& what,
   Numbered file;
   for (const TorchValue& group : member(value, "param_groups", Kind::kList, what).items) {
     const std::string at = what + ".param_groups." + std::to_string(groups.size());
-    groups.push_back(group_from_torch(group, at, file.groups.emplace_back()));
+    groups.push_back(group_from_torch(group, at, file));
   }
   const TorchValue& states = member(value, "state", Kind::kDict, what);
   for (size_t i = 0; i < states.items.size(); ++i) {
@@ -203,7 +263,7 @@ Numbered read_numbered(const TorchValue& value, const std::string& what,
     require(number != nullptr, what, ": a key of \"state\" is not a number");
     if (states.items[i].items.empty()) continue;  // no gradient yet
     file.moments[*number] =
-        moments_from_torch(states.items[i], what + ".state." + std::to_string(*number));
+        moments_from_torch(states.items[i], what + ".state." + std::to_string(*number), file);
   }
   return file;
 }
@@ -215,11 +275,11 @@ TorchValue optimizer_to_torch(const OptimizerState& optimizer) {
   TorchValue groups = weights::torch_list();
   int64_t number = 0;
   for (const OptimizerGroup& group : optimizer.groups) {
-    groups.add(group_to_torch(group, number));
+    groups.add(group_to_torch(group, optimizer, number));
     for (const std::string& name : group.params) {
       const auto found = optimizer.moments.find(name);
       if (found != optimizer.moments.end()) {
-        states.add(number, moments_to_torch(found->second));
+        states.add(number, moments_to_torch(found->second, optimizer.steps));
       }
       ++number;
     }
@@ -234,6 +294,7 @@ OptimizerState optimizer_from_torch(const TorchValue& value, const ClipConfig& c
                                     const Locking& locking, const std::string& what) {
   OptimizerState optimizer;
   const Numbered file = read_numbered(value, what, optimizer.groups);
+  optimizer.steps = file.steps;
   std::map<std::string, weights::Shape> shapes;
   for (const ParamInfo& info : ordered_params(config)) shapes[info.name] = info.shape;
 
@@ -251,7 +312,8 @@ OptimizerState optimizer_from_torch(const TorchValue& value, const ClipConfig& c
         const auto found = file.moments.find(file.groups[g][i]);
         if (found == file.moments.end()) continue;
         Moments moments = found->second;
-        moments.exp_avg.shape = moments.exp_avg_sq.shape = shapes.at(name);
+        for (auto& [kind, tensor] : moments.tensors) tensor.shape = shapes.at(name);
+        if (file.steps == StepCount::kByGroup) moments.step = file.group_steps[g];
         optimizer.moments[name] = std::move(moments);
       }
     }

@@ -1,4 +1,4 @@
-// AdamW's state as torch.optim writes it: state by number, groups of numbers.
+// An optimizer's state as torch.optim and timm write it: state by number, groups of numbers.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ weights::TorchValue optimizer_to_torch(const OptimizerState& optimizer);
 /// The other way. Which number is which parameter follows from the sizes of the groups and the
 /// shapes of the moments: of the groupings that open_clip's trainers make of the model's parameters
 /// (either DecayRule, or all in one group; all of them, or what `locking` leaves), the first that
-/// fits. `what` stands in messages. Throws Error if none fits (it says where each fails), for
-/// optimizers other than AdamW, and for options that ours does not have.
+/// fits. Whose rule it is is not looked at. `what` stands in messages. Throws Error if none fits
+/// (it says where each fails), and for options that ours do not have.
 OptimizerState optimizer_from_torch(const weights::TorchValue& value, const ClipConfig& config,
                                     const Locking& locking, const std::string& what);
 

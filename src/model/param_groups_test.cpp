@@ -62,6 +62,7 @@ TEST(DecayGroups, EqualTheReferencesForEveryConfigAndTimmVariant) {
 }
 
 // The census of the specification (training, parameter groups).
+// Spec: training.md section 10, item 5.
 TEST(DecayGroups, HaveTheHeadlineModelsCensus) {
   for (const char* model : {"convnext_large_d", "convnext_large_d_320"}) {
     const ClipConfig config = builtin_config(model);

@@ -1,5 +1,10 @@
 #include "model/training_snapshot.h"
 
+#include <array>
+#include <set>
+#include <type_traits>
+#include <variant>
+
 #include "base/content_hash.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -13,7 +18,7 @@ using weights::Tensor;
 
 constexpr const char* kKey = "clipnext.snapshot";
 constexpr const char* kHashKey = "clipnext.snapshot.hash";
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 constexpr size_t kAlignment = 64;
 
 // Of every byte that the metadata's checks do not see, in the order of names, and of the state's
@@ -29,13 +34,41 @@ std::string hash_of(const weights::TensorMap& tensors, const std::string& text) 
 
 // ---- to JSON ----
 
+OrderedJson option_to_json(const OptimizerOption& option) {
+  return std::visit(
+      [](const auto& value) -> OrderedJson {
+        if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return value;
+        }
+      },
+      option);
+}
+
 OrderedJson group_to_json(const OptimizerGroup& group) {
-  return {{"lr", group.lr},
-          {"beta1", group.beta1},
-          {"beta2", group.beta2},
-          {"eps", group.eps},
-          {"weight_decay", group.weight_decay},
-          {"params", group.params}};
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, option] : group.options.items) json[name] = option_to_json(option);
+  json["params"] = group.params;
+  return json;
+}
+
+OrderedJson optimizer_to_json(const OptimizerState& optimizer) {
+  OrderedJson groups = OrderedJson::array();
+  for (const OptimizerGroup& group : optimizer.groups) groups.push_back(group_to_json(group));
+  OrderedJson steps = OrderedJson::object(), products = OrderedJson::object();
+  std::set<std::string> kinds;
+  for (const auto& [name, moments] : optimizer.moments) {
+    steps[name] = moments.step;
+    if (moments.mu_product) products[name] = *moments.mu_product;
+    for (const auto& [kind, tensor] : moments.tensors) kinds.insert(kind);
+  }
+  OrderedJson json = {{"step_count", static_cast<int>(optimizer.steps)},
+                      {"state", kinds},
+                      {"groups", std::move(groups)},
+                      {"steps", std::move(steps)}};
+  if (!products.empty()) json["mu_products"] = std::move(products);
+  return json;
 }
 
 OrderedJson state_to_json(const TrainingState& state, const ClipConfig& config) {
@@ -55,27 +88,30 @@ OrderedJson state_to_json(const TrainingState& state, const ClipConfig& config) 
                       {"growth_tracker", state.scaler->growth_tracker}};
   }
   if (state.optimizer) {
-    OrderedJson groups = OrderedJson::array();
-    for (const OptimizerGroup& group : state.optimizer->groups) {
-      groups.push_back(group_to_json(group));
-    }
-    OrderedJson steps = OrderedJson::object();
-    for (const auto& [name, moments] : state.optimizer->moments) steps[name] = moments.step;
-    json["optimizer"] = {{"groups", std::move(groups)}, {"steps", std::move(steps)}};
+    json["optimizer"] = optimizer_to_json(*state.optimizer);
   }
   return json;
 }
 
 // ---- from JSON ----
 
-OptimizerGroup group_from_json(const Json& json) {
+OptimizerOption option_from_json(const OrderedJson& json) {
+  if (json.is_null()) return std::monostate();
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_integer()) return json.get<int64_t>();
+  if (json.is_array()) return json.get<std::array<double, 2>>();
+  return json.get<double>();
+}
+
+OptimizerGroup group_from_json(const OrderedJson& json) {
   OptimizerGroup group;
-  json.at("lr").get_to(group.lr);
-  json.at("beta1").get_to(group.beta1);
-  json.at("beta2").get_to(group.beta2);
-  json.at("eps").get_to(group.eps);
-  json.at("weight_decay").get_to(group.weight_decay);
-  json.at("params").get_to(group.params);
+  for (const auto& [name, value] : json.items()) {
+    if (name == "params") {
+      value.get_to(group.params);
+    } else {
+      group.options.set(name, option_from_json(value));
+    }
+  }
   return group;
 }
 
@@ -89,23 +125,38 @@ weights::TensorMap take(const weights::TensorMap& tensors, const std::string& pr
   return taken;
 }
 
-OptimizerState optimizer_from_json(const Json& json, const weights::TensorMap& tensors,
+OptimizerState optimizer_from_json(const OrderedJson& json, const weights::TensorMap& tensors,
                                    const std::string& source) {
   OptimizerState optimizer;
-  for (const Json& group : json.at("groups")) optimizer.groups.push_back(group_from_json(group));
-  const auto exp_avg = take(tensors, "exp_avg.");
-  const auto exp_avg_sq = take(tensors, "exp_avg_sq.");
+  for (const OrderedJson& group : json.at("groups")) {
+    optimizer.groups.push_back(group_from_json(group));
+  }
+  // Version 1 was of AdamW alone.
+  const auto steps = json.value("step_count", static_cast<int>(StepCount::kByParameter));
+  require(steps >= 0 && steps <= static_cast<int>(StepCount::kNowhere), source,
+          ": counts steps in a way that is not known here");
+  optimizer.steps = static_cast<StepCount>(steps);
+  const auto kinds = json.value("state", std::vector<std::string>{"exp_avg", "exp_avg_sq"});
+  std::map<std::string, weights::TensorMap> by_kind;
+  for (const std::string& kind : kinds) by_kind[kind] = take(tensors, kind + ".");
   for (const auto& [name, step] : json.at("steps").items()) {
-    const auto first = exp_avg.find(name);
-    const auto second = exp_avg_sq.find(name);
-    require(first != exp_avg.end() && second != exp_avg_sq.end(), source, ": has no moments of ",
-            name);
-    optimizer.moments[name] = {first->second, second->second, step.get<int64_t>()};
+    Moments& moments = optimizer.moments[name];
+    moments.step = step.get<int64_t>();
+    for (const auto& [kind, of_params] : by_kind) {
+      const auto found = of_params.find(name);
+      require(found != of_params.end(), source, ": has no ", kind, " of ", name);
+      moments.tensors[kind] = found->second;
+    }
+  }
+  if (json.contains("mu_products")) {
+    for (const auto& [name, product] : json["mu_products"].items()) {
+      optimizer.moments[name].mu_product = product.get<double>();
+    }
   }
   return optimizer;
 }
 
-TrainingState state_from_json(const Json& json, const weights::TensorMap& tensors,
+TrainingState state_from_json(const OrderedJson& json, const weights::TensorMap& tensors,
                               const std::string& source) {
   TrainingState state;
   json.at("epoch").get_to(state.epoch);
@@ -114,7 +165,7 @@ TrainingState state_from_json(const Json& json, const weights::TensorMap& tensor
   if (json.contains("global_step")) state.global_step = json["global_step"].get<int64_t>();
   if (json.contains("samples_seen")) state.samples_seen = json["samples_seen"].get<int64_t>();
   if (json.contains("scaler")) {
-    const Json& scaler = json["scaler"];
+    const OrderedJson& scaler = json["scaler"];
     state.scaler = ScalerState{
         scaler.at("scale").get<double>(), scaler.at("growth_factor").get<double>(),
         scaler.at("backoff_factor").get<double>(), scaler.at("growth_interval").get<int64_t>(),
@@ -138,13 +189,13 @@ TrainingState snapshot_state(const weights::Checkpoint& checkpoint, const ClipCo
                              const std::string& source) {
   const auto found = checkpoint.metadata.find(kKey);
   require(found != checkpoint.metadata.end(), source, ": is not a snapshot of a training run");
-  const Json json = parse_json(found->second, source + ": " + kKey);
+  const OrderedJson json = parse_ordered_json(found->second, source + ": " + kKey);
   TrainingState state;
   std::string model;
   try {
     const auto version = json.at("version").get<int64_t>();
-    require(version == kVersion, source, ": snapshot of version ", version,
-            ", this program reads version ", kVersion);
+    require(version >= 1 && version <= kVersion, source, ": snapshot of version ", version,
+            ", this program reads versions 1 to ", kVersion);
     json.at("model").get_to(model);
     state = state_from_json(json, checkpoint.tensors, source);
   } catch (const Json::exception& e) {
@@ -169,8 +220,8 @@ void write_snapshot(const std::filesystem::path& path, const TrainingState& stat
   add("ema.", state.ema);
   if (state.optimizer) {
     for (const auto& [name, moments] : state.optimizer->moments) {
-      tensors["exp_avg." + name] = moments.exp_avg;
-      tensors["exp_avg_sq." + name] = moments.exp_avg_sq;
+      for (const auto& [kind, tensor] : moments.tensors)
+        tensors[std::string(kind).append(".").append(name)] = tensor;
     }
   }
   std::string text;

@@ -55,8 +55,7 @@ class Findings {
     }
     for (const auto& [name, moments] : optimizer.moments) {
       if (!grouped.contains(name)) add("the optimizer's state of " + name + " is in no group");
-      check(name, moments.exp_avg, "exp_avg of " + name);
-      check(name, moments.exp_avg_sq, "exp_avg_sq of " + name);
+      for (const auto& [kind, tensor] : moments.tensors) check(name, tensor, kind + " of " + name);
       if (moments.step < 0) add("the step of " + name + " is below 0");
     }
   }

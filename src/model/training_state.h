@@ -14,24 +14,29 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/optimizer_kinds.h"
 #include "model/param_groups.h"
 #include "weights/tensor.h"
 
 namespace clipnext::model {
 
-/// AdamW's state of one parameter: tensors of its shape, in float32 but for pure bf16 and fp16.
+/// An optimizer's state of one parameter.
 struct Moments {
-  weights::Tensor exp_avg, exp_avg_sq;
-  int64_t step = 0;  // updates made
+  /// Of its shape, by their names in the state_dict (exp_avg, exp_avg_sq, momentum_buffer), in
+  /// float32 but for pure bf16 and fp16.
+  weights::TensorMap tensors;
+  int64_t step = 0;                  // updates made; 0 where the optimizer does not count them
+  std::optional<double> mu_product;  // NAdam's
 };
 
-/// One of AdamW's groups: its options as of the last step, and whose they are.
+/// One of an optimizer's groups: its options as of the last step, and whose they are.
 struct OptimizerGroup {
-  double lr = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+  OptimizerOptions options;
   std::vector<std::string> params;  // plain names, in the order of ordered_params()
 };
 
 struct OptimizerState {
+  StepCount steps = StepCount::kByParameter;
   std::vector<OptimizerGroup> groups;
   /// By plain name. A parameter that has never had a gradient is left out.
   std::map<std::string, Moments, std::less<>> moments;

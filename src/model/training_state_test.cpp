@@ -29,6 +29,9 @@ using weights::Tensor;
 
 constexpr const char* kByName = "training_tiny.pt";
 constexpr const char* kByModel = "training_tiny_by_model.pt";
+constexpr const char* kNAdam = "training_tiny_nadam.pt";
+constexpr const char* kLamb = "training_tiny_lamb.pt";
+constexpr const char* kLion = "training_tiny_lion.pt";
 
 // Scratch, or where tools/check_training_checkpoint.py asks for the files.
 class OutputFolder {
@@ -47,7 +50,7 @@ ClipConfig tiny_config() {
   return parse_model_config(parse_json(text, "training_tiny.json"), "tiny", "training_tiny.json");
 }
 
-TrainingState read_tiny(const char* file) {
+TrainingState read_tiny(const std::string& file) {
   return read_training_checkpoint(training_file(file), tiny_config());
 }
 
@@ -81,23 +84,23 @@ void expect_same(const TrainingState& a, const TrainingState& b) {
   }
   ASSERT_EQ(a.optimizer.has_value(), b.optimizer.has_value());
   if (!a.optimizer) return;
+  EXPECT_EQ(a.optimizer->steps, b.optimizer->steps);
   ASSERT_EQ(a.optimizer->groups.size(), b.optimizer->groups.size());
   for (size_t i = 0; i < a.optimizer->groups.size(); ++i) {
     const OptimizerGroup& left = a.optimizer->groups[i];
     const OptimizerGroup& right = b.optimizer->groups[i];
-    EXPECT_EQ(left.lr, right.lr);
-    EXPECT_EQ(left.beta1, right.beta1);
-    EXPECT_EQ(left.beta2, right.beta2);
-    EXPECT_EQ(left.eps, right.eps);
-    EXPECT_EQ(left.weight_decay, right.weight_decay);
+    EXPECT_EQ(left.options, right.options);
     EXPECT_EQ(left.params, right.params);
   }
   ASSERT_EQ(a.optimizer->moments.size(), b.optimizer->moments.size());
   for (const auto& [name, moments] : a.optimizer->moments) {
     const Moments& other = b.optimizer->moments.at(name);
-    EXPECT_TRUE(same_bytes(moments.exp_avg, other.exp_avg)) << name;
-    EXPECT_TRUE(same_bytes(moments.exp_avg_sq, other.exp_avg_sq)) << name;
+    ASSERT_EQ(moments.tensors.size(), other.tensors.size()) << name;
+    for (const auto& [kind, tensor] : moments.tensors) {
+      EXPECT_TRUE(same_bytes(tensor, other.tensors.at(kind))) << kind << " " << name;
+    }
     EXPECT_EQ(moments.step, other.step) << name;
+    EXPECT_EQ(moments.mu_product, other.mu_product) << name;
   }
 }
 
@@ -118,11 +121,13 @@ TrainingState synthetic_state(const ClipConfig& config, DecayRule rule) {
   }
   for (const auto& params : decay_groups(config, ordered_params(config), rule)) {
     OptimizerGroup& group = optimizer.groups.emplace_back();
-    group.lr = 0.001;
-    group.weight_decay = optimizer.groups.size() == 1 ? 0 : 0.2;
+    group.options = optimizer_kind("adamw").options;
+    group.options.set("weight_decay", optimizer.groups.size() == 1 ? 0 : 0.2);
     for (const ParamInfo& info : params) {
       group.params.push_back(info.name);
-      optimizer.moments[info.name] = {state.weights[info.name], state.weights[info.name], 7};
+      const weights::Tensor& values = state.weights[info.name];
+      optimizer.moments[info.name] = {
+          .tensors = {{"exp_avg", values}, {"exp_avg_sq", values}}, .step = 7, .mu_product = {}};
     }
   }
   state.optimizer = std::move(optimizer);
@@ -147,19 +152,22 @@ TEST(TrainingCheckpoint, ReadsTheTrainersOwn) {
   ASSERT_EQ(optimizer.groups.size(), 2U);
   EXPECT_EQ(optimizer.groups[0].params.size(), 24U);
   EXPECT_EQ(optimizer.groups[1].params.size(), 14U);
-  EXPECT_EQ(optimizer.groups[0].weight_decay, 0);
-  EXPECT_EQ(optimizer.groups[1].weight_decay, 0.2);
-  EXPECT_EQ(optimizer.groups[1].lr, 0.001);
-  EXPECT_EQ(optimizer.groups[1].beta1, 0.9);
-  EXPECT_EQ(optimizer.groups[1].beta2, 0.98);
-  EXPECT_EQ(optimizer.groups[1].eps, 1e-6);
+  EXPECT_EQ(optimizer.steps, StepCount::kByParameter);
+  EXPECT_EQ(optimizer.groups[0].options.number("weight_decay"), 0);
+  const OptimizerOptions& options = optimizer.groups[1].options;
+  EXPECT_EQ(options.number("weight_decay"), 0.2);
+  EXPECT_EQ(options.number("lr"), 0.001);
+  EXPECT_EQ(options.pair("betas"), (std::array{0.9, 0.98}));
+  EXPECT_EQ(options.number("eps"), 1e-6);
   EXPECT_EQ(optimizer.moments.size(), 38U);
   const Moments& scale = optimizer.moments.at("logit_scale");
   EXPECT_EQ(scale.step, 2);
-  EXPECT_EQ(first(scale.exp_avg), 0.7415661215782166f);
-  EXPECT_EQ(first(scale.exp_avg_sq), 0.6730806231498718f);
-  EXPECT_EQ(first(optimizer.moments.at("positional_embedding").exp_avg), 7.218171119689941f);
-  EXPECT_EQ(first(optimizer.moments.at("visual.conv1.weight").exp_avg), 0.013209600001573563f);
+  EXPECT_EQ(first(scale.tensors.at("exp_avg")), 0.7415661215782166f);
+  EXPECT_EQ(first(scale.tensors.at("exp_avg_sq")), 0.6730806231498718f);
+  EXPECT_EQ(first(optimizer.moments.at("positional_embedding").tensors.at("exp_avg")),
+            7.218171119689941f);
+  EXPECT_EQ(first(optimizer.moments.at("visual.conv1.weight").tensors.at("exp_avg")),
+            0.013209600001573563f);
 }
 
 TEST(TrainingCheckpoint, ReadsParallelNamesAndTheOtherGroups) {
@@ -172,30 +180,47 @@ TEST(TrainingCheckpoint, ReadsParallelNamesAndTheOtherGroups) {
   const OptimizerState& optimizer = state.optimizer.value();
   EXPECT_EQ(optimizer.groups[0].params.size(), 26U);
   EXPECT_EQ(optimizer.groups[1].params.size(), 12U);
-  EXPECT_EQ(first(optimizer.moments.at("logit_scale").exp_avg), 0.7415846586227417f);
-  EXPECT_EQ(first(optimizer.moments.at("positional_embedding").exp_avg), 7.217878341674805f);
+  EXPECT_EQ(first(optimizer.moments.at("logit_scale").tensors.at("exp_avg")), 0.7415846586227417f);
+  EXPECT_EQ(first(optimizer.moments.at("positional_embedding").tensors.at("exp_avg")),
+            7.217878341674805f);
 }
 
 TEST(TrainingCheckpoint, TensorsStayInTheFile) {
   const TrainingState state = read_tiny(kByName);
   EXPECT_EQ(state.weights.at("logit_scale").owner,
-            state.optimizer->moments.at("visual.proj").exp_avg.owner);
+            state.optimizer->moments.at("visual.proj").tensors.at("exp_avg").owner);
 }
 
 TEST(TrainingCheckpoint, WritesWhatIsReadBack) {
   const OutputFolder folder;
-  for (const char* file : {kByName, kByModel}) {
+  for (const char* file : {kByName, kByModel, kNAdam, kLamb, kLion}) {
     const TrainingState state = read_tiny(file);
     write_training_checkpoint(folder / file, state, tiny_config());
     expect_same(read_training_checkpoint(folder / file, tiny_config()), state);
   }
 }
 
-TEST(TrainingCheckpoint, HasTheTrainersKeysInItsOrder) {
+TEST(TrainingCheckpoint, ReadsOtherOptimizers) {
+  const OptimizerState nadam = read_tiny(kNAdam).optimizer.value();
+  EXPECT_EQ(nadam.steps, StepCount::kByParameter);
+  EXPECT_EQ(nadam.moments.at("logit_scale").step, 2);
+  // mu_1 mu_2 of beta1 0.9 and momentum_decay 0.004
+  EXPECT_NEAR(nadam.moments.at("logit_scale").mu_product.value(), 0.202599, 1e-5);
+  const OptimizerState lamb = read_tiny(kLamb).optimizer.value();
+  EXPECT_EQ(lamb.steps, StepCount::kByGroup);
+  EXPECT_EQ(lamb.moments.at("ln_final.bias").step, 2);
+  EXPECT_EQ(lamb.moments.at("visual.proj").step, 2);
+  const OptimizerState lion = read_tiny(kLion).optimizer.value();
+  EXPECT_EQ(lion.steps, StepCount::kNowhere);
+  EXPECT_EQ(lion.moments.at("visual.proj").tensors.size(), 1U);
+}
+
+void expect_trainers_keys(const std::string& file) {
+  SCOPED_TRACE(file);
   const TestFolder folder;
-  write_training_checkpoint(folder / "x.pt", read_tiny(kByName), tiny_config());
+  write_training_checkpoint(folder / "x.pt", read_tiny(file), tiny_config());
   const auto ours = weights::read_torch_values(folder / "x.pt");
-  const auto theirs = weights::read_torch_values(training_file(kByName));
+  const auto theirs = weights::read_torch_values(training_file(file));
   EXPECT_EQ(ours.keys, theirs.keys);
   EXPECT_EQ(ours.find("state_dict")->keys, theirs.find("state_dict")->keys);
   EXPECT_TRUE(ours.find("state_dict")->ordered);
@@ -212,6 +237,10 @@ TEST(TrainingCheckpoint, HasTheTrainersKeysInItsOrder) {
   const auto& their_state = *theirs.find("optimizer")->find("state");
   EXPECT_EQ(our_state.keys, their_state.keys);
   EXPECT_EQ(our_state.items[5].keys, their_state.items[5].keys);
+}
+
+TEST(TrainingCheckpoint, HasTheTrainersKeysInItsOrder) {
+  for (const char* file : {kByName, kNAdam, kLamb, kLion}) expect_trainers_keys(file);
 }
 
 TEST(TrainingCheckpoint, HoldsEveryKindOfModel) {
@@ -243,6 +272,7 @@ TEST(TrainingCheckpoint, FindsTheParametersOfALockedRun) {
   for (const auto& params :
        decay_groups(config, trained_params(config, locking), DecayRule::kByName)) {
     OptimizerGroup& group = optimizer.groups.emplace_back();
+    group.options = optimizer_kind("adamw").options;
     for (const ParamInfo& info : params) {
       group.params.push_back(info.name);
       optimizer.moments[info.name] = state.optimizer->moments.at(info.name);
@@ -276,7 +306,7 @@ TEST(TrainingCheckpoint, BareWeightsAreAFreshStart) {
 TrainingState tiny_snapshot() {
   TrainingState state = read_tiny(kByModel);
   state.position = R"({"step": 17, "keys": [1, 2]})";
-  state.optimizer->groups[0].lr = 0.1 + 0.2;  // not a short decimal
+  state.optimizer->groups[0].options.set("lr", 0.1 + 0.2);  // not a short decimal
   return state;
 }
 
@@ -284,6 +314,10 @@ TEST(Snapshot, HoldsEverythingExactly) {
   const TestFolder folder;
   const TrainingState state = tiny_snapshot();
   write_snapshot(folder / "x.safetensors", state, tiny_config());
+  for (const char* file : {kNAdam, kLamb, kLion}) {
+    write_snapshot(folder / "y.safetensors", read_tiny(file), tiny_config());
+    expect_same(read_snapshot(folder / "y.safetensors", tiny_config()), read_tiny(file));
+  }
   for (const TrainingState& again :
        {read_snapshot(folder / "x.safetensors", tiny_config()),
         read_training_checkpoint(folder / "x.safetensors", tiny_config())}) {
@@ -371,8 +405,8 @@ TEST(TrainingState, AnotherOptimizerIsNamed) {
                   "x.pt: optimizer.param_groups.0: \"lr\" is text, expected a number");
   auto momentum = value_with("x", {});
   momentum.items[0].items[3] = weights::torch_dict();
-  momentum.items[0].items[3].add("momentum_buffer", {});
-  expect_contains(error_with(momentum), "not AdamW");
+  momentum.items[0].items[3].add("exp_avg", weights::torch_text("much"));
+  expect_contains(error_with(momentum), "\"exp_avg\" is text, expected a tensor");
 }
 
 TEST(TrainingState, AFullDiskLeavesTheOldFileAndNothingElse) {

@@ -53,6 +53,7 @@ TEST(Console, NumbersAreFormattedAsPythonFormatsThem) {
   }
 }
 
+// Spec: training.md section 10, item 13.
 TEST(Console, TrainLinesAreReadBack) {
   const TrainLine line = example();
   const auto read = parse_train_line(log_prefix("INFO", 0) + train_line(line));

@@ -1,11 +1,9 @@
 // For tests only: the files of tests/data/run/, made by tools/make_run_fixtures.py.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/test_error.h"

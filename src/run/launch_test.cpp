@@ -42,6 +42,7 @@ struct Case {
   const char* launcher;
 };
 
+// Spec: training.md section 10, item 14.
 TEST(Launch, EveryLauncherIsRecognised) {
   const Case cases[] = {
       {"alone", {}, 0, 0, 1, ""},

@@ -122,6 +122,7 @@ TEST(Logs, OnlyWhatWasSavedBeforeIsDeleted) {
   EXPECT_EQ(previous_saved(10, 0), std::nullopt);
 }
 
+// Spec: training.md section 10, item 13.
 TEST(Logs, ResultsAreTheReferencesAndAlwaysHaveTheEpoch) {
   const TestFolder folder;
   const TrainOptions options = options_in(folder);

@@ -81,7 +81,7 @@ const std::array kTable = {
     OptionRow{"wd", kOptimisation, kReference, "X", &O::wd, "weight decay, apart from the gradient", {}, kNatural},
     OptionRow{"momentum", kOptimisation, kReference, "X", &O::momentum, "of timm's optimizers that have one", {}, kNatural},
     OptionRow{"warmup", kOptimisation, kReference, "N", &O::warmup, "steps until the learning rate is at its peak", {}, kNatural},
-    OptionRow{"opt", kOptimisation, kReference, "NAME", &O::opt, "adamw, nadamw, or one of timm's as timm/NAME"},
+    OptionRow{"opt", kOptimisation, kReference, "NAME", &O::opt, "adamw, nadamw, or one of timm's as timm/NAME (docs/train.md)"},
     OptionRow{"opt-kwargs", kOptimisation, kLater, "K=V...", &O::opt_kwargs, "more of the optimizer's arguments"},
     OptionRow{"opt-fallback-list", kOptimisation, kLater, "GLOB...", &O::opt_fallback_list, "parameters that timm's Muon leaves to AdamW"},
     OptionRow{"image-layer-decay", kOptimisation, kLater, "X", &O::image_layer_decay, "learning rate of each image layer as a share of the next one's", {}, kShare},

@@ -202,6 +202,7 @@ TEST(ParseOptions, SettingsThatCannotRunAreRefused) {
                    {"--save-most-recent"});
 }
 
+// Spec: training.md section 10, item 3.
 TEST(ParseOptions, HalfALocalLossIsRefusedWithSeveralProcesses) {
   const TrainOptions options = parse({"--local-loss"});
   check_world(options, 1);

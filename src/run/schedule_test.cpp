@@ -26,6 +26,7 @@ TEST(Schedule, EqualsTheReferencesToTheLastBit) {
   }
 }
 
+// Spec: training.md section 10, item 2.
 TEST(Schedule, OfTheHeadlineHasTheSpecificationsValues) {
   TrainOptions options;
   options.lr = 5e-5;
@@ -39,6 +40,7 @@ TEST(Schedule, OfTheHeadlineHasTheSpecificationsValues) {
   for (const auto& [step, lr] : cases) EXPECT_NEAR(lr_at(schedule, step) / lr, 1, 2e-8) << step;
 }
 
+// Spec: training.md section 10, item 2.
 TEST(Schedule, SkippedStaysFromTheFirstStep) {
   TrainOptions options;
   options.lr = 1e-3;
@@ -47,6 +49,7 @@ TEST(Schedule, SkippedStaysFromTheFirstStep) {
   for (const int64_t step : {0, 5, 3199}) EXPECT_EQ(lr_at(schedule, step), 1e-3);
 }
 
+// Spec: training.md section 10, item 2.
 TEST(Schedule, CooldownsEndWhereTheyShall) {
   TrainOptions options;
   options.lr = 1e-3;

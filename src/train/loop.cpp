@@ -19,6 +19,7 @@
 #include "run/model_file.h"
 #include "run/names.h"
 #include "run/parse_options.h"
+#include "run/remote_sync.h"
 #include "run/schedule.h"
 #include "run/tensorboard.h"
 #include "run/training_config.h"
@@ -35,27 +36,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-StepOptions step_options(const run::TrainOptions& options, const Precision& precision) {
-  StepOptions step;
-  step.autocast = precision.autocast;
-  step.loss_scaling = precision.loss_scaling;
-  step.checkpoint = options.grad_checkpointing;
-  step.freeze_batch_norm = options.lock_image && options.lock_image_freeze_bn_stats;
-  step.sigmoid_loss = options.siglip;
-  if (options.loss_memory == "exchange") step.loss.memory = FeatureMemory::kExchange;
-  // Of one rank there is nothing to gather.
-  if (!options.gather_with_grad && !options.siglip) step.loss.gradient = FeatureGradient::kShare;
-  if (precision.autocast && options.logits_dtype == "bf16") {
-    step.loss.logits_type = precision.autocast;
-  }
-  step.fix_accumulated_scale = options.accum_fix_scale;
-  step.clip_norm = options.grad_clip_norm;
-  step.on_nan = options.on_nan == "skip" ? OnNan::kSkip : OnNan::kFail;
-  step.ema_decay = options.ema_decay;
-  step.seed = static_cast<uint64_t>(options.seed);
-  return step;
 }
 
 /// For a program that watches, on stdout.
@@ -130,6 +110,7 @@ class TrainRun {
   RunProgress progress_;
   std::unique_ptr<run::ScalarLog> scalars_;
   std::future<void> saving_;
+  std::unique_ptr<run::RemoteSync> remote_;
   Clock::time_point last_snapshot_ = Clock::now();
 
   run::AverageMeter data_time_, batch_time_;
@@ -202,6 +183,7 @@ void TrainRun::resume() {
   if (!options_.resume) return;
   const std::string path = group_.broadcast([&] {
     if (!group_.first() || options_.resume != "latest") return *options_.resume;
+    if (options_.remote_sync) run::fetch_latest(options_, paths_);
     std::vector<std::string> notes;
     const auto choice = run::find_latest(paths_, position_reader(config_), notes);
     for (const std::string& note : notes) log_.warning(note);
@@ -396,9 +378,9 @@ void TrainRun::evaluate(int64_t completed) {
   if (!pairs && !zero_shot) return;
   const Mode mode{.autocast = precision_.autocast};
   Metrics metrics;
-  if (zero_shot && group_.first()) {
+  if (zero_shot) {
     Clip clip(config_, params_, precision_.autocast);
-    metrics = validate_zero_shot(options_, clip, *tokenizer_, log_);
+    metrics = validate_zero_shot(options_, clip, *tokenizer_, group_, device_, log_);
   }
   if (pairs) {
     for (auto& metric : validate_pairs(options_, config_, params_, mode, tokenizer_, group_,
@@ -457,14 +439,21 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
             std::to_string(group_.size()));
   require_supported(options_, config_, group_.size());
   write_params();
+  if (group_.first() && saves_ && options_.remote_sync) {
+    remote_ = std::make_unique<run::RemoteSync>(
+        options_, paths_, [this](const std::string& text) { log_.warning(text); });
+    log_.info("remote sync successful.");
+  }
   make_model();
   resume();
   if (!options_.train_data && options_.dataset_type != "synthetic") {
     evaluate(progress_.epoch);
+    if (remote_) remote_->finish();
     return Ending::kDone;
   }
   const Ending ending = epochs();
   wait_for_save();
+  if (remote_) remote_->finish();
   at::Tensor faults = at::tensor({faults_.count()}, at::kLong);
   if (device_.is_cuda() && group_.size() > 1) faults = faults.to(device_);
   group_.all_reduce(faults);

@@ -1,7 +1,5 @@
 #include "train/loss.h"
 
-#include <c10/core/Allocator.h>
-#include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -11,6 +9,7 @@
 
 #include "base/random.h"
 #include "train/group_test.h"
+#include "train/held_test.h"
 
 namespace clipnext::train {
 namespace {
@@ -152,18 +151,6 @@ TEST(Loss, WithoutGatheredGradientsTowersGetTheirShareAndTheScaleAll) {
     EXPECT_LT(relative(got.image, mine(want.image)), 2e-6);  // less by 1 / world once averaged
   });
 }
-
-/// Counts what tensors of this thread hold, and the most they held.
-struct Held : c10::MemoryReportingInfoBase {
-  void reportMemoryUsage(void* /*ptr*/, int64_t size, size_t /*allocated*/, size_t /*reserved*/,
-                         c10::Device /*device*/) override {
-    now += size;
-    most = std::max(most, now);
-  }
-  bool memoryProfilingEnabled() const override { return true; }
-
-  int64_t now = 0, most = 0;
-};
 
 /// Peak of forward and backward on a rank of 128, less its own features.
 int64_t peak_memory(FeatureMemory memory, int64_t rows, int64_t world, int64_t dim) {

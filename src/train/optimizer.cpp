@@ -2,29 +2,33 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "train/update_rules.h"
+
 namespace clipnext::train {
 
-Slot make_slot(std::string name, const at::Tensor& parameter) {
-  const auto options = parameter.options().requires_grad(false);
-  return {.name = std::move(name),
-          .parameter = parameter,
-          .exp_avg = at::zeros_like(parameter, options),
-          .exp_avg_sq = at::zeros_like(parameter, options),
-          .step = at::zeros({}, at::kFloat)};
+Optimizer::Optimizer(model::OptimizerKind kind, std::vector<SlotGroup> groups)
+    : kind_(std::move(kind)), groups_(std::move(groups)) {
+  for (SlotGroup& group : groups_) {
+    for (Slot& slot : group.slots) {
+      const auto options = slot.parameter.options().requires_grad(false);
+      slot.step = at::zeros({}, at::kFloat);
+      for (size_t i = 0; i < kind_.state.size(); ++i) {
+        slot.state.push_back(at::zeros_like(slot.parameter, options));
+      }
+    }
+  }
 }
 
-AdamW::AdamW(std::vector<SlotGroup> groups, const AdamOptions& options)
-    : groups_(std::move(groups)), options_(options) {}
-
-void AdamW::step(double lr) {
+void Optimizer::step(double lr) {
   const at::NoGradGuard no_grad;
   last_lr_ = lr;
+  const UpdateRule update = update_rule(kind_.rule);
+  const bool asks_norm = kind_.rule == model::OptimizerRule::kLamb;
+  const double norm = asks_norm ? clip_gradients(0) : 0;
   for (SlotGroup& group : groups_) {
-    // One call for all tensors of a kind; the step counts lie where the parameters do.
     std::map<std::pair<at::ScalarType, at::Device>, std::vector<Slot*>,
              decltype([](const auto& a, const auto& b) {
                return std::pair(a.first, a.second.str()) < std::pair(b.first, b.second.str());
@@ -32,47 +36,51 @@ void AdamW::step(double lr) {
         kinds;
     for (Slot& slot : group.slots) {
       if (!slot.parameter.grad().defined()) continue;
+      slot.step.add_(1);
       kinds[{slot.parameter.scalar_type(), slot.parameter.device()}].push_back(&slot);
     }
-    for (const auto& [kind, slots] : kinds) {
-      std::vector<at::Tensor> parameters, gradients, averages, squares, steps;
-      for (Slot* slot : slots) {
-        parameters.push_back(slot->parameter);
-        gradients.push_back(slot->parameter.grad());
-        averages.push_back(slot->exp_avg);
-        squares.push_back(slot->exp_avg_sq);
-        slot->step.add_(1);
-        steps.push_back(slot->step.to(kind.second));
-      }
-      at::_fused_adamw_(parameters, gradients, averages, squares, {}, steps, lr * group.lr_scale,
-                        options_.beta1, options_.beta2, group.weight_decay, options_.eps,
-                        /*amsgrad=*/false, /*maximize=*/false);
-    }
+    const UpdateContext context{.options = kind_.options,
+                                .lr = lr * group.lr_scale,
+                                .weight_decay = group.weight_decay,
+                                .gradient_norm = norm};
+    for (const auto& [kind, slots] : kinds) update(slots, context);
   }
 }
 
-void AdamW::zero_grad() {
+void Optimizer::zero_grad() {
   for (SlotGroup& group : groups_) {
     for (Slot& slot : group.slots) slot.parameter.mutable_grad() = at::Tensor();
   }
 }
 
-double AdamW::clip_gradients(double limit) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
+std::vector<at::Tensor> Optimizer::gradients() {
+  std::vector<at::Tensor> found;
   for (SlotGroup& group : groups_) {
     for (Slot& slot : group.slots) {
-      if (slot.parameter.grad().defined()) gradients.push_back(slot.parameter.grad());
+      if (slot.parameter.grad().defined()) found.push_back(slot.parameter.grad());
     }
   }
-  if (gradients.empty()) return 0;
-  const at::Tensor total = at::stack(at::_foreach_norm(gradients, 2)).norm(2);
+  return found;
+}
+
+double Optimizer::clip_gradients(double limit) {
+  const at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> all = gradients();
+  if (all.empty()) return 0;
+  const at::Tensor total = at::stack(at::_foreach_norm(all, 2)).norm(2);
   const auto norm = total.item<double>();
   if (limit > 0) {
     const double factor = limit / (norm + 1e-6);
-    if (factor < 1) at::_foreach_mul_(gradients, at::Scalar(factor));
+    if (factor < 1) at::_foreach_mul_(all, at::Scalar(factor));
   }
   return norm;
+}
+
+model::OptimizerOptions Optimizer::options_of(const SlotGroup& group) const {
+  model::OptimizerOptions options = kind_.options;
+  options.set("lr", last_lr_ * group.lr_scale);
+  options.set("weight_decay", group.weight_decay);
+  return options;
 }
 
 }  // namespace clipnext::train

@@ -1,20 +1,25 @@
-// AdamW as PyTorch computes it, over groups of parameters.
+// Updates of parameters in groups, as PyTorch and timm compute them.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "model/optimizer_kinds.h"
+
 namespace clipnext::train {
 
-/// A parameter and what the optimizer remembers of it; moments are of its type and device.
+/// A parameter and what the optimizer remembers of it; its tensors are of the parameter's type and
+/// device.
 struct Slot {
   std::string name;
   at::Tensor parameter;
-  at::Tensor exp_avg, exp_avg_sq;
-  at::Tensor step;  // [] float32 on the host, updates so far
+  std::vector<at::Tensor> state = {};  // as OptimizerKind::state names them
+  at::Tensor step = {};                // [] float32 on the host, updates so far
+  float mu_product = 1;                // NAdam's
 };
 
 struct SlotGroup {
@@ -23,19 +28,12 @@ struct SlotGroup {
   double lr_scale = 1;  // layer-wise learning rates
 };
 
-struct AdamOptions {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-};
-
-/// Fresh moments for a parameter.
-Slot make_slot(std::string name, const at::Tensor& parameter);
-
-/// Loshchilov and Hutter, arXiv:1711.05101, in PyTorch's order (spec: training.md 5.2).
-class AdamW {
+/// One kind of optimizer over groups of parameters. Which kind decides the update alone: groups,
+/// clipping and state are the same for all.
+class Optimizer {
  public:
-  AdamW(std::vector<SlotGroup> groups, const AdamOptions& options);
+  /// Of each slot name and parameter; the state is made here.
+  Optimizer(model::OptimizerKind kind, std::vector<SlotGroup> groups);
 
   /// One update of every parameter that has a gradient.
   void step(double lr);
@@ -46,13 +44,15 @@ class AdamW {
   double clip_gradients(double limit);
 
   std::vector<SlotGroup>& groups() { return groups_; }
-  const AdamOptions& options() const { return options_; }
-  /// Of the last step.
-  double last_lr() const { return last_lr_; }
+  const model::OptimizerKind& kind() const { return kind_; }
+  /// A group's options as its state_dict has them after the last step.
+  model::OptimizerOptions options_of(const SlotGroup& group) const;
 
  private:
+  std::vector<at::Tensor> gradients();
+
+  model::OptimizerKind kind_;
   std::vector<SlotGroup> groups_;
-  AdamOptions options_;
   double last_lr_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -60,32 +61,55 @@ RunProgress read_progress(const model::TrainingState& state, const std::string& 
   return progress;
 }
 
-void load_moments(const model::OptimizerState& saved, AdamW& optimizer) {
+void load_slot(const model::Moments& saved, const model::OptimizerKind& kind, Slot& slot,
+               const std::string& source) {
+  const auto refuse = [&](bool lacks, const std::string& what) {
+    require(!lacks, source, ": its optimizer was another than --opt: of ", slot.name,
+            " there is no ", what,
+            "; give the --opt it was trained with, or begin from its weights "
+            "alone (--pretrained)");
+  };
+  for (size_t i = 0; i < kind.state.size(); ++i) {
+    const auto found = saved.tensors.find(kind.state[i]);
+    refuse(found == saved.tensors.end(), kind.state[i]);
+    set(found->second, slot.state[i]);
+  }
+  if (kind.rule == model::OptimizerRule::kNAdam) {
+    refuse(!saved.mu_product, "mu_product");
+    slot.mu_product = static_cast<float>(*saved.mu_product);
+  }
+  // Those that do not count know only that there was a first step.
+  slot.step.fill_(static_cast<float>(std::max<int64_t>(1, saved.step)));
+}
+
+void load_moments(const model::OptimizerState& saved, Optimizer& optimizer,
+                  const std::string& source) {
   for (SlotGroup& group : optimizer.groups()) {
     for (Slot& slot : group.slots) {
       const auto found = saved.moments.find(slot.name);
       if (found == saved.moments.end()) continue;
-      set(found->second.exp_avg, slot.exp_avg);
-      set(found->second.exp_avg_sq, slot.exp_avg_sq);
-      slot.step.fill_(static_cast<float>(found->second.step));
+      load_slot(found->second, optimizer.kind(), slot, source);
     }
   }
 }
 
-model::OptimizerState copy_optimizer(AdamW& optimizer) {
+model::OptimizerState copy_optimizer(Optimizer& optimizer) {
+  const model::OptimizerKind& kind = optimizer.kind();
   model::OptimizerState state;
+  state.steps = kind.steps;
   for (SlotGroup& group : optimizer.groups()) {
     model::OptimizerGroup saved;
-    saved.lr = optimizer.last_lr() * group.lr_scale;
-    saved.beta1 = optimizer.options().beta1;
-    saved.beta2 = optimizer.options().beta2;
-    saved.eps = optimizer.options().eps;
-    saved.weight_decay = group.weight_decay;
+    saved.options = optimizer.options_of(group);
     for (Slot& slot : group.slots) {
       saved.params.push_back(slot.name);
       const auto step = static_cast<int64_t>(slot.step.item<float>());
       if (step == 0) continue;
-      state.moments[slot.name] = {copy_of(slot.exp_avg), copy_of(slot.exp_avg_sq), step};
+      model::Moments& moments = state.moments[slot.name];
+      moments.step = step;
+      for (size_t i = 0; i < kind.state.size(); ++i) {
+        moments.tensors[kind.state[i]] = copy_of(slot.state[i]);
+      }
+      if (kind.rule == model::OptimizerRule::kNAdam) moments.mu_product = slot.mu_product;
     }
     state.groups.push_back(std::move(saved));
   }
@@ -177,7 +201,7 @@ RunProgress load_state(const std::filesystem::path& path, const model::ClipConfi
     const auto& source = state.ema.empty() ? state.weights : state.ema;
     set(source.at(info.name), stepper.ema()[i++]);
   });
-  if (state.optimizer) load_moments(*state.optimizer, stepper.optimizer());
+  if (state.optimizer) load_moments(*state.optimizer, stepper.optimizer(), path.string());
   if (state.scaler && stepper.scales_loss()) {
     stepper.scaler() = {.scale = state.scaler->scale,
                         .growth_factor = state.scaler->growth_factor,

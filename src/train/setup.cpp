@@ -14,6 +14,7 @@
 #include "model/param_groups.h"
 #include "model/param_order.h"
 #include "model/source.h"
+#include "run/optimizer_config.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::train {
@@ -75,14 +76,13 @@ void require_supported(const run::TrainOptions& options, const model::ClipConfig
   const auto refuse = [](bool given, const char* option, const char* reason) {
     require(!given, option, ": ", reason);
   };
-  refuse(options.opt != "adamw", "--opt", "adamw is the one optimizer here");
-  refuse(!options.opt_kwargs.empty(), "--opt-kwargs", "AdamW has --beta1, --beta2, --eps and --wd");
+  run::optimizer_config(options);
+  refuse(!options.opt_fallback_list.empty(), "--opt-fallback-list",
+         "none of the optimizers here has a fallback");
   refuse(options.distill_model || options.distill_pretrained, "--distill-model",
          "distillation is not in this program");
   refuse(options.pretrained_image, "--pretrained-image",
          "timm's weights are not fetched here; give a checkpoint by --pretrained FILE");
-  refuse(options.remote_sync.has_value(), "--remote-sync",
-         "copy the logs folder by a program of its own; files in it appear whole");
   refuse(options.val_retrieval_precision != "fp32", "--val-retrieval-precision",
          "scores are computed in fp32");
   refuse(options.use_bn_sync && world > 1 &&
@@ -141,6 +141,27 @@ Precision parse_precision(const std::string& name) {
   fail("--precision ", name, ": fp32, amp, amp_bf16, bf16, fp16, pure_bf16 or pure_fp16");
 }
 
+StepOptions step_options(const run::TrainOptions& options, const Precision& precision) {
+  StepOptions step;
+  step.autocast = precision.autocast;
+  step.loss_scaling = precision.loss_scaling;
+  step.checkpoint = options.grad_checkpointing;
+  step.freeze_batch_norm = options.lock_image && options.lock_image_freeze_bn_stats;
+  step.sigmoid_loss = options.siglip;
+  if (options.loss_memory == "exchange") step.loss.memory = FeatureMemory::kExchange;
+  // Of one rank there is nothing to gather.
+  if (!options.gather_with_grad && !options.siglip) step.loss.gradient = FeatureGradient::kShare;
+  if (precision.autocast && options.logits_dtype == "bf16") {
+    step.loss.logits_type = precision.autocast;
+  }
+  step.fix_accumulated_scale = options.accum_fix_scale;
+  step.clip_norm = options.grad_clip_norm;
+  step.on_nan = options.on_nan == "skip" ? OnNan::kSkip : OnNan::kFail;
+  step.ema_decay = options.ema_decay;
+  step.seed = static_cast<uint64_t>(options.seed);
+  return step;
+}
+
 model::Locking locking_of(const run::TrainOptions& options) {
   return {.image = options.lock_image,
           .image_unlocked_groups = options.lock_image_unlocked_groups,
@@ -148,16 +169,17 @@ model::Locking locking_of(const run::TrainOptions& options) {
           .text_unlocked_groups = options.lock_text_unlocked_layers};
 }
 
-AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,
-                     Params& params) {
+Optimizer make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,
+                         Params& params) {
   const auto trained = model::trained_params(config, locking_of(options));
-  std::map<std::string, at::Tensor*, std::less<>> by_name;
+  std::map<std::string, at::Tensor*, std::less<>> tensors;
   for_each_param(params, config, [&](at::Tensor& t, const model::ParamInfo& info) {
     t.set_requires_grad(false);
-    by_name[info.name] = &t;
+    tensors[info.name] = &t;
   });
-  const auto rule =
-      options.decay_positional_embedding ? model::DecayRule::kByName : model::DecayRule::kByModel;
+  // timm makes the groups of its optimizers itself.
+  const bool by_name = options.decay_positional_embedding && !run::is_timm_optimizer(options);
+  const auto rule = by_name ? model::DecayRule::kByName : model::DecayRule::kByModel;
   const auto scales = model::layer_lr_scales(config, options.image_layer_decay.value_or(1),
                                              options.text_layer_decay.value_or(1));
   auto members_of = model::decay_groups(config, trained, rule);
@@ -173,15 +195,14 @@ AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& 
       SlotGroup& group = shares[share];
       group.lr_scale = share;
       group.weight_decay = decays == 0 ? 0 : options.wd;
-      at::Tensor& parameter = *by_name.at(info.name);
+      at::Tensor& parameter = *tensors.at(info.name);
       parameter.set_requires_grad(true);
-      group.slots.push_back(make_slot(info.name, parameter));
+      group.slots.push_back({.name = info.name, .parameter = parameter});
     }
     for (auto& [share, group] : shares) groups.push_back(std::move(group));
     ++decays;
   }
-  return AdamW(std::move(groups),
-               {.beta1 = *options.beta1, .beta2 = *options.beta2, .eps = *options.eps});
+  return {run::optimizer_config(options), std::move(groups)};
 }
 
 }  // namespace clipnext::train

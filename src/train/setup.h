@@ -11,6 +11,7 @@
 #include "text/tokenizer.h"
 #include "train/optimizer.h"
 #include "train/params.h"
+#include "train/step.h"
 
 namespace clipnext::train {
 
@@ -38,12 +39,15 @@ struct Precision {
 };
 Precision parse_precision(const std::string& name);
 
+/// What the options say of a step.
+StepOptions step_options(const run::TrainOptions& options, const Precision& precision);
+
 /// --lock-image, --lock-text.
 model::Locking locking_of(const run::TrainOptions& options);
 
 /// The optimizer over the parameters that the options leave trainable, in the reference's groups
 /// and order; the others no longer require gradients.
-AdamW make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,
-                     Params& params);
+Optimizer make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,
+                         Params& params);
 
 }  // namespace clipnext::train

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kMaxLogitScale = 4.605170185988092;  // ln 100
 
-std::vector<at::Tensor> trained(AdamW& optimizer) {
+std::vector<at::Tensor> trained(Optimizer& optimizer) {
   std::vector<at::Tensor> parameters;
   for (SlotGroup& group : optimizer.groups()) {
     for (Slot& slot : group.slots) parameters.push_back(slot.parameter);
@@ -24,7 +24,7 @@ std::vector<at::Tensor> trained(AdamW& optimizer) {
 
 }  // namespace
 
-Stepper::Stepper(Params& params, const model::ClipConfig& config, AdamW optimizer, Group& group,
+Stepper::Stepper(Params& params, const model::ClipConfig& config, Optimizer optimizer, Group& group,
                  const StepOptions& options)
     : params_(params),
       config_(config),

@@ -56,7 +56,7 @@ struct StepReport {
 class Stepper {
  public:
   /// `params` must outlive this. Broadcasts rank 0's parameters and statistics.
-  Stepper(Params& params, const model::ClipConfig& config, AdamW optimizer, Group& group,
+  Stepper(Params& params, const model::ClipConfig& config, Optimizer optimizer, Group& group,
           const StepOptions& options);
 
   /// Trains on batches of one size, several to accumulate (spec: training.md 4.6). `index` counts
@@ -64,7 +64,7 @@ class Stepper {
   /// step.
   StepReport step(std::span<const DeviceBatch> batches, double lr, int64_t index);
 
-  AdamW& optimizer() { return optimizer_; }
+  Optimizer& optimizer() { return optimizer_; }
   bool scales_loss() const { return options_.loss_scaling; }
   LossScaler& scaler() { return scaler_; }
   /// Averaged weights, in the order of for_each_param; empty without ema_decay.
@@ -88,7 +88,7 @@ class Stepper {
   const model::ClipConfig& config_;
   Group& group_;
   StepOptions options_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
   GradientReducer reducer_;
   LossScaler scaler_;
   std::vector<at::Tensor> ema_;

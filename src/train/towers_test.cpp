@@ -8,6 +8,7 @@
 #include "infer/clip.h"
 #include "train/convnext.h"
 #include "train/embedder.h"
+#include "train/held_test.h"
 #include "train/testing.h"
 
 namespace clipnext::train {
@@ -257,6 +258,7 @@ void expect_checkpointed_equals_plain(const model::ClipConfig& config,
   }
 }
 
+// Spec: training.md section 10, item 11.
 TEST(Checkpointing, GivesTheBitsOfPlainBackward) {
   expect_checkpointed_equals_plain(dropping(0.1, 0.1), std::nullopt);
   expect_checkpointed_equals_plain(small_config("vit"), std::nullopt);
@@ -265,6 +267,23 @@ TEST(Checkpointing, GivesTheBitsOfPlainBackward) {
 TEST(Checkpointing, GivesTheBitsOfPlainBackwardUnderAutocast) {
   expect_checkpointed_equals_plain(dropping(0.1, 0.1), at::kBFloat16);
   expect_checkpointed_equals_plain(small_config("vit"), at::kBFloat16);
+}
+
+TEST(Checkpointing, HoldsLess) {
+  const auto held_after_forward = [](const model::ClipConfig& config, bool checkpoint) {
+    Params params = synthetic_params(config);
+    auto held = std::make_shared<Held>();
+    const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, held);
+    const Mode mode{.training = true, .checkpoint = checkpoint};
+    const at::Tensor image = encode_image(params, config, sample_pixels(config), mode);
+    const at::Tensor text = encode_text(params, config, small_tokens(), mode);
+    return held->now;
+  };
+  for (const char* name : {"patch_mlp", "vit"}) {
+    const auto config = small_config(name);
+    // What is left are pictures, embeddings, and inputs of blocks.
+    EXPECT_LT(held_after_forward(config, true), held_after_forward(config, false) * 3 / 5) << name;
+  }
 }
 
 TEST(Checkpointing, RunsEachParametersHookOnce) {

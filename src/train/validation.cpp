@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "datasets/dataset.h"
 #include "eval/zero_shot.h"
@@ -65,13 +67,72 @@ at::Tensor gather_ragged(const at::Tensor& rows, const at::Tensor& numbers, Grou
                                            sizes.sum().item<int64_t>());
 }
 
+/// A rank's part of `count` things: [begin, end).
+struct Share {
+  int64_t begin, end;
+
+  template <class T>
+  std::vector<T> of(const std::vector<T>& all) const {
+    return {all.begin() + begin, all.begin() + end};
+  }
+};
+
+Share share_of(size_t count, const Group& group) {
+  const auto n = static_cast<int64_t>(count);
+  return {n * group.rank() / group.size(), n * (group.rank() + 1) / group.size()};
+}
+
+/// Every rank makes the vectors of some classes, and has all of them.
+eval::Classifier shared_classifier(const datasets::Dataset& set, Clip& clip,
+                                   const text::Tokenizer& tokenizer, Group& group,
+                                   at::Device device) {
+  const Share mine = share_of(set.classes.size(), group);
+  const eval::ClassPrompts all = eval::class_prompts(set);
+  const auto text_at = [&](int64_t label) {
+    return static_cast<int64_t>(
+        std::accumulate(all.counts.begin(), all.counts.begin() + label, size_t{0}));
+  };
+  const Share texts{text_at(mine.begin), text_at(mine.end)};
+  eval::Classifier classifier;
+  if (mine.end > mine.begin) {
+    classifier =
+        eval::make_classifier(clip, tokenizer, mine.of(set.classes),
+                              {.texts = texts.of(all.texts), .counts = mine.of(all.counts)});
+  }
+  const int64_t d = clip.config().embed_dim;
+  const at::Tensor vectors =
+      at::from_blob(classifier.vectors.data(), {mine.end - mine.begin, d}, at::kFloat).to(device);
+  const at::Tensor labels = at::arange(mine.begin, mine.end, at::kLong).to(device);
+  const at::Tensor whole = gather_ragged(vectors, labels, group).cpu().contiguous();
+  const float* values = whole.const_data_ptr<float>();
+  classifier.vectors = {values, values + whole.numel()};
+  classifier.labels = set.classes;
+  classifier.dim = d;
+  return classifier;
+}
+
+/// The ranks share the pictures, and add up what they got right.
 Metrics measure(const datasets::Request& request, const std::string& prefix, Clip& clip,
-                const text::Tokenizer& tokenizer, ThreadPool& pool) {
-  const datasets::Dataset set = datasets::open_dataset(request);
-  const auto classifier =
-      eval::make_classifier(clip, tokenizer, set.classes, eval::class_prompts(set));
-  const eval::Accuracy accuracy = eval::measure(clip, pool, classifier, set);
-  return {{prefix + "-top1", accuracy.acc1()}, {prefix + "-top5", accuracy.acc5()}};
+                const text::Tokenizer& tokenizer, ThreadPool& pool, Group& group,
+                at::Device device) {
+  datasets::Dataset set = datasets::open_dataset(request);
+  require(!set.images.empty(), request.name, " has no pictures");
+  const auto classifier = shared_classifier(set, clip, tokenizer, group, device);
+  const Share mine = share_of(set.images.size(), group);
+  set.images = mine.of(set.images);
+  if (set.kind == datasets::Kind::kClassification) set.labels = mine.of(set.labels);
+  at::Tensor counts = at::zeros({3}, at::kLong);
+  if (!set.images.empty()) {
+    const eval::Accuracy accuracy = eval::measure(clip, pool, classifier, set);
+    counts = at::tensor({accuracy.images, accuracy.top1, accuracy.top5}, at::kLong);
+  }
+  counts = counts.to(device);
+  group.all_reduce(counts);
+  counts = counts.cpu();
+  const eval::Accuracy all{.images = counts[0].item<int64_t>(),
+                           .top1 = counts[1].item<int64_t>(),
+                           .top5 = counts[2].item<int64_t>()};
+  return {{prefix + "-top1", all.acc1()}, {prefix + "-top5", all.acc5()}};
 }
 
 }  // namespace
@@ -138,7 +199,8 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
 }
 
 Metrics validate_zero_shot(const run::TrainOptions& options, Clip& clip,
-                           const text::Tokenizer& tokenizer, run::RunLog& log) {
+                           const text::Tokenizer& tokenizer, Group& group, at::Device device,
+                           run::RunLog& log) {
   const at::NoGradGuard no_grad;
   ThreadPool pool(static_cast<int>(options.threads));
   Metrics metrics;
@@ -148,10 +210,15 @@ Metrics validate_zero_shot(const run::TrainOptions& options, Clip& clip,
     request.name = name;
     request.root = root;
     log.info("zero-shot classification: " + request.name);
-    for (auto& metric : measure(request, prefix, clip, tokenizer, pool)) metrics.push_back(metric);
+    for (auto& metric : measure(request, prefix, clip, tokenizer, pool, group, device)) {
+      metrics.push_back(metric);
+    }
   };
   if (options.imagenet_val) {
-    add("imagenet1k", *options.imagenet_val, "imagenet-zeroshot-val");
+    // open_clip takes the folder of class folders; imagenet_sketch is a set that lies so, with the
+    // names and prompts of ImageNet. imagenet1k is what `clipnext eval` takes: val/ within it.
+    const bool bare = std::filesystem::is_directory(*options.imagenet_val + "/n01440764");
+    add(bare ? "imagenet_sketch" : "imagenet1k", *options.imagenet_val, "imagenet-zeroshot-val");
   }
   if (options.imagenet_v2) {
     add("imagenetv2", *options.imagenet_v2, "imagenetv2-zeroshot-val");

@@ -31,8 +31,10 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
                        FaultLog& faults, run::RunLog& log, int64_t epoch);
 
 /// Zero-shot top-1 and top-5 of --imagenet-val (imagenet-zeroshot-val-top1, ...), --imagenet-v2 and
-/// each of --zeroshot-data (NAME-zeroshot-top1, ...), as `clipnext eval` computes them. One rank.
+/// each of --zeroshot-data (NAME-zeroshot-top1, ...), as `clipnext eval` computes them. Ranks share
+/// classes and pictures; every rank gets the result. device: where ranks' tensors are exchanged.
 Metrics validate_zero_shot(const run::TrainOptions& options, Clip& clip,
-                           const text::Tokenizer& tokenizer, run::RunLog& log);
+                           const text::Tokenizer& tokenizer, Group& group, at::Device device,
+                           run::RunLog& log);
 
 }  // namespace clipnext::train

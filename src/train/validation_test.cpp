@@ -44,6 +44,7 @@ std::map<std::string, double> plain(const at::Tensor& image, const at::Tensor& t
   return metrics;
 }
 
+// Spec: training.md section 10, item 12.
 TEST(Retrieval, CountsAsOneByOneWithTiesWhateverTheTile) {
   // Small integers: many scores are equal, and every product is exact.
   RandomStream random(3);

@@ -1,106 +1,14 @@
-#include <algorithm>
 #include <random>
 #include <regex>
 #include <thread>
 
 #include "base/text_lines.h"
-#include "e2e/program.h"
-#include "image/encode.h"
-#include "run/log_file.h"
-#include "weights/checkpoint.h"
+#include "train/training.h"
 
 namespace clipnext::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kModel = R"({
-  "embed_dim": 16,
-  "vision_cfg": {"timm_model_name": "convnext_atto", "timm_model_pretrained": false,
-                 "timm_pool": "", "timm_proj": "mlp", "timm_drop_path": 0.1, "image_size": 32},
-  "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}})";
-
-constexpr const char* kVitModel = R"({
-  "embed_dim": 16,
-  "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-  "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}})";
-
-using Args = std::vector<std::string>;
-
-/// A few dozen small pictures with captions, and runs of a small model over them.
-class Training : public Program {
- protected:
-  Training() {
-    write("model.json", kModel);
-    write("vit.json", kVitModel);
-    std::string table = "filepath\ttitle\n";
-    for (int i = 0; i < kPairs; ++i) {
-      image::Image picture = image::make_image(image::Mode::kRgb, 40, 36);
-      for (size_t k = 0; k < picture.data.size(); ++k) {
-        picture.data[k] = static_cast<uint8_t>((k / 3 % 40 * (i + 3) + k % 3 * 60 + i * 7) % 256);
-      }
-      const std::string file = path(std::to_string(i) + ".png");
-      write(std::to_string(i) + ".png", image::encode(picture, image::Encoding::kPng, file));
-      table += file + "\ta picture of pattern " + std::to_string(i) + "\n";
-    }
-    write("pairs.tsv", table);
-  }
-
-  /// The command line of a run called `name`: 2 epochs of 4 steps of 6 pairs.
-  Args command(const std::string& name, const Args& more = {}) const {
-    Args args = {"train",
-                 "--model",
-                 path("model.json"),
-                 "--train-data",
-                 path("pairs.tsv"),
-                 "--dataset-type",
-                 "csv",
-                 "--device",
-                 "cpu",
-                 "--precision",
-                 "fp32",
-                 "--batch-size",
-                 "6",
-                 "--workers",
-                 "2",
-                 "--epochs",
-                 "2",
-                 "--lr",
-                 "1e-3",
-                 "--warmup",
-                 "2",
-                 "--threads",
-                 "1",
-                 "--log-every-n-steps",
-                 "1",
-                 "--logs",
-                 path("logs"),
-                 "--name",
-                 name};
-    args.insert(args.end(), more.begin(), more.end());
-    return args;
-  }
-
-  std::string in_run(const std::string& name, const std::string& file) const {
-    return path("logs/" + name + "/" + file);
-  }
-
-  weights::TensorMap weights_of(const std::string& name, const std::string& file) const {
-    return weights::open_checkpoint(in_run(name, "checkpoints/" + file)).tensors;
-  }
-
-  void expect_equal_weights(const std::string& a, const std::string& b,
-                            const std::string& file = "epoch_2.pt") const {
-    const auto left = weights_of(a, file), right = weights_of(b, file);
-    ASSERT_EQ(left.size(), right.size());
-    for (const auto& [name, tensor] : left) {
-      ASSERT_TRUE(right.contains(name)) << name;
-      EXPECT_EQ(weights::to_f32(tensor), weights::to_f32(right.at(name))) << name;
-    }
-  }
-
-  static constexpr int kPairs = 26;
-};
 
 TEST_F(Training, WritesWhatOpenClipWrites) {
   const Outcome outcome = run(command("plain", {"--val-data", path("pairs.tsv")}));
@@ -154,6 +62,7 @@ TEST_F(Training, GivesTheSameWeightsTwice) {
             weights::to_f32(weights_of("third", "epoch_2.pt").at("positional_embedding")));
 }
 
+// Spec: training.md section 10, item 9.
 TEST_F(Training, GoesOnAfterAnEpochToTheSameWeights) {
   ASSERT_EQ(run(command("straight")).status, 0);
   ASSERT_EQ(run(command("halves", {"--stop-after-epochs", "1"})).status, 0);
@@ -226,6 +135,28 @@ TEST_F(Training, TwoProcessesGiveTheWeightsOfOneWithTheWholeBatch) {
       size += std::pow(a[i], 2);
     }
     EXPECT_LE(std::sqrt(off), 2e-4 * std::sqrt(size) + 1e-4) << name;
+  }
+}
+
+// Spec: training.md section 10, item 10; that a weights-only loader reads what is written is
+// checked with PyTorch by tools/check_training_checkpoint.py.
+TEST_F(Training, TakesCheckpointsWithAndWithoutThePrefixInAnyNumberOfProcesses) {
+  ASSERT_EQ(run(command("made", {"--model", path("vit.json"), "--epochs", "1"})).status, 0);
+  const auto clean = weights_of("made", "epoch_1.pt");
+  weights::TensorMap prefixed;
+  for (const auto& [name, tensor] : clean) prefixed["module." + name] = tensor;
+  weights::write_torch_zip(path("prefixed.pt"), prefixed);
+  weights::write_torch_zip(path("clean.pt"), clean);
+  int number = 0;
+  for (const char* file : {"prefixed.pt", "clean.pt"}) {
+    for (const Args& processes : {Args{}, Args{"--nproc", "2", "--batch-size", "3"}}) {
+      const std::string name = "from" + std::to_string(number++);
+      const Args still = {"--model", path("vit.json"), "--epochs", "1", "--lr",
+                          "0",       "--pretrained",   path(file)};
+      const Outcome outcome = run(command(name, still + processes));
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      expect_equal_weights("made", name, "epoch_1.pt");
+    }
   }
 }
 
