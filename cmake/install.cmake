@@ -1,9 +1,13 @@
-# cmake --install: the program, the shared library with its headers, and the package that
+# cmake --install: the programs, the shared library with its headers, and the package that
 # find_package(clipnext) reads.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS clipnext RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET clipnext-torch)
+  # Where it finds libtorch stands in it from linking on (torch.cmake).
+  install(TARGETS clipnext-torch RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(TARGETS clipnext_shared EXPORT clipnext LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/clipnext DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

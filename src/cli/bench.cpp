@@ -175,10 +175,10 @@ class Suite {
   explicit Suite(const Options& o) : o_(o), type_(chosen_type(o.model)) {}
 
   void run() {
+    const model::Model source = open_source(o_);
     report_machine();
     const std::vector<int> threads = thread_counts();
     ceilings(threads);
-    const model::Model source = open_source(o_);
     dtype_ = infer::compute_type_name(infer::load_type(source, type_));
     json_["model"] = source.name;
     json_["dtype"] = dtype_;

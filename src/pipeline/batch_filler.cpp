@@ -6,12 +6,11 @@
 
 namespace clipnext::pipeline {
 
-BatchFiller::BatchFiller(std::vector<float> pixels, int64_t batch_size, size_t sample_floats)
+BatchFiller::BatchFiller(int64_t batch_size, size_t sample_floats)
     : size_(batch_size),
       sample_floats_(sample_floats),
       places_(static_cast<size_t>(batch_size)),
       free_(places_.size()) {
-  batch_.pixels = std::move(pixels);
   batch_.pixels.resize(places_.size() * sample_floats);
   for (size_t i = 0; i < free_.size(); ++i) free_[i] = free_.size() - 1 - i;
 }

@@ -15,8 +15,7 @@ namespace clipnext::pipeline {
 /// finish().
 class BatchFiller {
  public:
-  /// pixels: memory for the batch, of any size.
-  BatchFiller(std::vector<float> pixels, int64_t batch_size, size_t sample_floats);
+  BatchFiller(int64_t batch_size, size_t sample_floats);
 
   /// Whether the batch needs a further sample of the stream, should those pending be good.
   bool wants() const { return good_ + pending_ < size_; }

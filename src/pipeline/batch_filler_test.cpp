@@ -23,7 +23,7 @@ void expect_samples(const TrainBatch& batch, const std::vector<int32_t>& ordinal
 }
 
 TEST(BatchFiller, KeepsTheStreamsOrderWhicheverSampleIsReadyFirst) {
-  BatchFiller filler({}, 3, 2);
+  BatchFiller filler(3, 2);
   const size_t a = filler.begin(10), b = filler.begin(11), c = filler.begin(12);
   EXPECT_FALSE(filler.wants());
   fill(filler, c, 12);
@@ -36,7 +36,7 @@ TEST(BatchFiller, KeepsTheStreamsOrderWhicheverSampleIsReadyFirst) {
 }
 
 TEST(BatchFiller, TakesTheNextSamplesOfTheStreamForBadOnes) {
-  BatchFiller filler({9, 9, 9}, 4, 2);
+  BatchFiller filler(4, 2);
   const size_t a = filler.begin(0), b = filler.begin(1), c = filler.begin(2), d = filler.begin(3);
   filler.failed(a);
   EXPECT_TRUE(filler.wants());
@@ -53,13 +53,13 @@ TEST(BatchFiller, TakesTheNextSamplesOfTheStreamForBadOnes) {
 }
 
 TEST(BatchFiller, IsShortIfTheStreamEnds) {
-  BatchFiller filler({}, 5, 2);
+  BatchFiller filler(5, 2);
   const size_t a = filler.begin(0), b = filler.begin(1), c = filler.begin(2);
   fill(filler, c, 2);
   filler.failed(a);
   fill(filler, b, 1);
   expect_samples(filler.finish(), {1, 2});
-  expect_samples(BatchFiller({}, 5, 2).finish(), {});
+  expect_samples(BatchFiller(5, 2).finish(), {});
 }
 
 }  // namespace

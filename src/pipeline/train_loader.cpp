@@ -76,7 +76,6 @@ struct TrainLoader::State {
 
   void begin_epoch(int64_t epoch, const LoaderPosition& from);
   std::optional<TrainBatch> next();
-  void recycle(TrainBatch batch);
 
  private:
   void stop();
@@ -96,7 +95,6 @@ struct TrainLoader::State {
   void count_bad(Worker& worker, const data::RawSample& sample);
   void fail_worker(Worker& worker, std::exception_ptr error);
   void finish_if_due(Worker& worker, std::unique_lock<std::mutex>& lock);
-  std::vector<float> spare_pixels();
   void wait_for(const Worker& worker, std::unique_lock<std::mutex>& lock);
 
   const TrainLoaderConfig config_;
@@ -107,7 +105,6 @@ struct TrainLoader::State {
   std::mutex mutex_;                             // for all below
   std::condition_variable wake_, ready_, idle_;  // there is work; a batch or an error; none works
   std::vector<Worker> workers_;
-  std::vector<std::vector<float>> spare_;
   bool stop_ = false;
   bool paused_ = true;
   std::atomic<bool> hurry_ = false;  // stop_ or paused_, for those without the lock
@@ -225,18 +222,6 @@ void TrainLoader::State::wait_for(const Worker& worker, std::unique_lock<std::mu
   }
 }
 
-void TrainLoader::State::recycle(TrainBatch batch) {
-  const std::lock_guard lock(mutex_);
-  if (spare_.size() < workers_.size()) spare_.push_back(std::move(batch.pixels));
-}
-
-std::vector<float> TrainLoader::State::spare_pixels() {
-  if (spare_.empty()) return {};
-  std::vector<float> pixels = std::move(spare_.back());
-  spare_.pop_back();
-  return pixels;
-}
-
 void TrainLoader::State::work() {
   std::unique_lock lock(mutex_);
   while (true) {
@@ -271,7 +256,7 @@ bool TrainLoader::State::can_read(const Worker& worker) const {
 
 /// Reads a sample and prepares it, the lock released during either.
 void TrainLoader::State::take_one(Worker& worker, std::unique_lock<std::mutex>& lock) {
-  if (!worker.filling) worker.filling.emplace(spare_pixels(), config_.batch_size, sample_floats_);
+  if (!worker.filling) worker.filling.emplace(config_.batch_size, sample_floats_);
   worker.reading = true;
   lock.unlock();
   std::optional<data::RawSample> sample;
@@ -375,8 +360,6 @@ void TrainLoader::State::finish_if_due(Worker& worker, std::unique_lock<std::mut
   if (batch.n == config_.batch_size || (config_.keep_partial && batch.n > 0)) {
     worker.ready.push_back({std::move(batch), worker.taken});
     ++worker.made;
-  } else {
-    spare_.push_back(std::move(batch.pixels));
   }
   ready_.notify_all();
 }
@@ -396,7 +379,5 @@ void TrainLoader::begin_epoch(int64_t epoch, const LoaderPosition& from) {
 }
 
 std::optional<TrainBatch> TrainLoader::next() { return state_->next(); }
-
-void TrainLoader::recycle(TrainBatch batch) { state_->recycle(std::move(batch)); }
 
 }  // namespace clipnext::pipeline

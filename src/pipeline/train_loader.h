@@ -69,9 +69,6 @@ class TrainLoader {
   /// begin_epoch(), what the source of the worker whose turn it is threw; Error if ten thousand
   /// samples in a row of it were bad; Interrupted.
   std::optional<TrainBatch> next();
-  /// Takes back the memory of a batch, for one to come: large blocks that the system would
-  /// otherwise clear anew for every batch.
-  void recycle(TrainBatch batch);
 
  private:
   struct State;

@@ -61,6 +61,12 @@ TEST_F(Program, BenchTimesPreprocessing) {
   expect_error(run({"bench", "--preprocess", path("none.jpg")}), 1, "none.jpg");
 }
 
+TEST_F(Program, BenchRefusesANameItDoesNotKnowBeforeItMeasures) {
+  const Outcome outcome = run({"bench", "--model", "convnext_tinny"});
+  expect_error(outcome, 1, "did you mean convnext_tiny");
+  EXPECT_EQ(outcome.out, "");
+}
+
 TEST_F(Program, BenchTimesAgainForEachLine) {
   const Outcome outcome = run(
       {.args = {"bench", "--tower", "text", "--min-time", "0", "--each-line"}, .input = "\n\n\n"});
