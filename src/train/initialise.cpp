@@ -1,5 +1,6 @@
 // Initial values of a model trained from scratch, tensor by tensor (spec: model.md section 12).
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <map>

@@ -40,6 +40,7 @@ int64_t free_port() {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -48,7 +49,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 /// In a process group of its own, so that a Ctrl-C reaches it once, through us.
 pid_t start(std::vector<std::string> command, const run::Environment& environment) {
   std::vector<std::string> variables;
-  for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
+  for (const auto& [name, value] : environment) {
+    variables.push_back(name);
+    variables.back().append("=").append(value);
+  }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;

@@ -154,8 +154,10 @@ void TrainRun::write_params() {
                             .log_path = saves_ ? paths_.log().string() : "",
                             .checkpoint_path = paths_.checkpoints().string(),
                             .tensorboard_path = paths_.tensorboard().string()};
-  for (const auto& [key, value] : run::params(options_, facts))
-    log_.info("  " + key + ": " + value);
+  for (const auto& [key, value] : run::params(options_, facts)) {
+    std::string line = "  ";
+    log_.info(line.append(key).append(": ").append(value));
+  }
   if (!saves_) return;
   write_file(paths_.params(), run::params_text(options_, facts));
   write_file(paths_.checkpoints() / "open_clip_config.json",

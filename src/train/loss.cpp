@@ -116,6 +116,18 @@ class LogSum {
   at::Tensor most_, sum_;
 };
 
+/// What the backward pass needs of the caller's, who keeps it until then: a graph holds numbers and
+/// tensors only.
+template <class T>
+void keep(AutogradContext* context, const char* name, const T* value) {
+  context->saved_data[name] = reinterpret_cast<int64_t>(value);
+}
+template <class T>
+T* kept(AutogradContext* context, const char* name) {
+  return reinterpret_cast<T*>(
+      context->saved_data[name].toInt());  // NOLINT(performance-no-int-to-ptr)
+}
+
 struct Contrastive : torch::autograd::Function<Contrastive> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& image,
                             const at::Tensor& text, const at::Tensor& scale, const at::Tensor& bias,
@@ -128,7 +140,7 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     LogSum image_sum(image), text_sum(text);
     at::Tensor right = at::zeros({2, rows}, image.options());  // logits of the true pairs
     const auto add = [&](const Columns& columns, const at::Tensor& scaled, const at::Tensor& others,
-                         LogSum& sum, at::Tensor hits) {
+                         LogSum& sum, const at::Tensor& hits) {
       at::Tensor logits = product(scaled, others, options->logits_type);
       if (biased) logits.add_(bias);
       const Diagonal diagonal(columns, own, rows);
@@ -144,8 +156,8 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     const at::Tensor sums = at::stack({image_sum.value(), text_sum.value()}, 1);  // [b, 2]
     context->save_for_backward({image, text, scale, bias, group->all_gather(sums)});
     context->saved_data["biased"] = biased;
-    context->saved_data["group"] = reinterpret_cast<int64_t>(group);
-    context->saved_data["options"] = reinterpret_cast<int64_t>(options);
+    keep(context, "group", group);
+    keep(context, "options", options);
     return (sums.sum() - right.sum()) / (2.0 * static_cast<double>(rows));
   }
 
@@ -153,9 +165,8 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     const auto saved = context->get_saved_variables();
     const at::Tensor &image = saved[0], &text = saved[1], &scale = saved[2], &bias = saved[3];
     const at::Tensor& sums = saved[4];  // [N, 2]: of image rows, of text rows
-    auto& group = *reinterpret_cast<Group*>(context->saved_data["group"].toInt());
-    const auto& options =
-        *reinterpret_cast<const LossOptions*>(context->saved_data["options"].toInt());
+    auto& group = *kept<Group>(context, "group");
+    const auto& options = *kept<const LossOptions>(context, "options");
     const bool biased = context->saved_data["biased"].toBool();
     const int64_t rows = image.size(0);
     const int64_t own = group.rank() * rows;
@@ -224,17 +235,16 @@ struct Sigmoid : torch::autograd::Function<Sigmoid> {
       loss.sub_(at::log_sigmoid(signed_logits(columns, logits, own)).sum());
     });
     context->save_for_backward({image, text, scale, bias});
-    context->saved_data["group"] = reinterpret_cast<int64_t>(group);
-    context->saved_data["options"] = reinterpret_cast<int64_t>(options);
+    keep(context, "group", group);
+    keep(context, "options", options);
     return loss / static_cast<double>(rows);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& incoming) {
     const auto saved = context->get_saved_variables();
     const at::Tensor &image = saved[0], &text = saved[1], &scale = saved[2], &bias = saved[3];
-    auto& group = *reinterpret_cast<Group*>(context->saved_data["group"].toInt());
-    const auto& options =
-        *reinterpret_cast<const LossOptions*>(context->saved_data["options"].toInt());
+    auto& group = *kept<Group>(context, "group");
+    const auto& options = *kept<const LossOptions>(context, "options");
     const int64_t rows = image.size(0);
     const int64_t own = group.rank() * rows;
     const AllFeatures all(image, text, group, options);
