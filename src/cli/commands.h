@@ -15,6 +15,7 @@ void add_tokenize(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_convert(CLI::App& app);
+void add_package(CLI::App& app);
 void add_models(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_verify(CLI::App& app);

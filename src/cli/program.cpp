@@ -27,6 +27,7 @@ void add_commands(CLI::App& app, Backend& backend) {
   add_preprocess(app);
   add_inspect(app);
   add_convert(app);
+  add_package(app);
   add_models(app);
   add_profile(app);
   add_verify(app);

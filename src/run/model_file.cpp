@@ -55,13 +55,17 @@ OrderedJson model_file(const TrainOptions& options) {
     json["model_cfg"]["init_logit_scale"] = config.init_logit_scale;
     json["model_cfg"]["init_logit_bias"] = config.init_logit_bias;
   }
-  const image::PreprocessConfig& preprocess = config.preprocess;
-  OrderedJson& shown = json["preprocess_cfg"] = OrderedJson::object();
-  for (const float mean : preprocess.mean) shown["mean"].push_back(shortest_decimal(mean));
-  for (const float std : preprocess.std) shown["std"].push_back(shortest_decimal(std));
-  shown["interpolation"] =
-      preprocess.interpolation == image::Filter::kBilinear ? "bilinear" : "bicubic";
-  shown["resize_mode"] = mode_text(preprocess.resize_mode);
+  json["preprocess_cfg"] = preprocess_json(config.preprocess);
+  return json;
+}
+
+OrderedJson preprocess_json(const image::PreprocessConfig& config) {
+  OrderedJson json = OrderedJson::object();
+  for (const float mean : config.mean) json["mean"].push_back(shortest_decimal(mean));
+  for (const float std : config.std) json["std"].push_back(shortest_decimal(std));
+  json["interpolation"] = config.interpolation == image::Filter::kBilinear ? "bilinear" : "bicubic";
+  json["resize_mode"] = mode_text(config.resize_mode);
+  if (config.fill_color != 0) json["fill_color"] = config.fill_color;
   return json;
 }
 

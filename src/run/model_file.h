@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "image/preprocess.h"
 #include "run/options.h"
 
 namespace clipnext::run {
@@ -10,5 +11,8 @@ namespace clipnext::run {
 /// `preprocess_cfg`. It lies beside a run's checkpoints, so that every command takes one by its
 /// file alone.
 OrderedJson model_file(const TrainOptions& options);
+
+/// `preprocess_cfg`: mean, std, interpolation and resize_mode; fill_color unless it is 0.
+OrderedJson preprocess_json(const image::PreprocessConfig& config);
 
 }  // namespace clipnext::run
