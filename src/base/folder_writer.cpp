@@ -3,13 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <string>
 #include <system_error>
-#include <vector>
 
 #include "base/error.h"
 
@@ -69,26 +68,28 @@ FolderWriter::~FolderWriter() {
   if (!done_) fs::remove_all(temporary_, ignored);
 }
 
-void FolderWriter::commit() {
+void FolderWriter::commit(const std::vector<std::string>& stale) {
   flush_folder(temporary_);
   if (std::rename(temporary_.c_str(), path_.c_str()) !=
       0) {  // a folder that is empty is no hindrance
     require(errno == ENOTEMPTY || errno == EEXIST, path_.string(),
             ": cannot rename into place: ", std::strerror(errno));
-    replace();
+    replace(stale);
   }
   done_ = true;
   flush_folder(path_.parent_path());
 }
 
-void FolderWriter::replace() {
+void FolderWriter::replace(const std::vector<std::string>& stale) {
   exchange(temporary_, path_);
   done_ = true;  // temporary_ is the old one now, and holds what may be somebody's
   std::error_code error;
   std::vector<fs::path> others;
   for (fs::directory_iterator it(temporary_, error), end; !error && it != end;
        it.increment(error)) {
-    if (!fs::exists(path_ / it->path().filename())) others.push_back(it->path());
+    const fs::path name = it->path().filename();
+    const bool is_stale = std::find(stale.begin(), stale.end(), name.string()) != stale.end();
+    if (!is_stale && !fs::exists(path_ / name)) others.push_back(it->path());
   }
   for (const fs::path& other : others) {
     require(!error, temporary_.string(), ": ", error.message());

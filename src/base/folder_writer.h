@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace clipnext {
 
@@ -21,11 +23,12 @@ class FolderWriter {
   [[nodiscard]] const std::filesystem::path& folder() const { return temporary_; }
 
   /// A folder that is there already changes places with the new one. What it holds under names that
-  /// the new one lacks moves over; the rest of it is removed. Throws Error naming what failed.
-  void commit();
+  /// the new one lacks moves over, but for those in `stale`; the rest of it is removed. Throws
+  /// Error naming what failed.
+  void commit(const std::vector<std::string>& stale = {});
 
  private:
-  void replace();
+  void replace(const std::vector<std::string>& stale);
 
   std::filesystem::path path_, temporary_;
   bool done_ = false;

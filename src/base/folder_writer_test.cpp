@@ -41,12 +41,14 @@ TEST(FolderWriter, KeepsWhatTheOldFolderHasBesides) {
   write_file(folder / "out/.git/HEAD", "ref");
   write_file(folder / "out/notes", "mine");
   write_file(folder / "out/x", "old");
+  write_file(folder / "out/stale", "old");
   fs::create_directory_symlink("out", folder / "link");
   FolderWriter writer(folder / "link/");
   write_file(writer.folder() / "x", "new");
   EXPECT_EQ(read_file(folder / "out/x"), "old");
-  writer.commit();
+  writer.commit({"stale"});
   EXPECT_EQ(read_file(folder / "out/x"), "new");
+  EXPECT_FALSE(fs::exists(folder / "out/stale"));
   EXPECT_EQ(read_file(folder / "out/notes"), "mine");
   EXPECT_EQ(read_file(folder / "out/.git/HEAD"), "ref");
   EXPECT_TRUE(fs::is_symlink(folder / "link"));

@@ -102,7 +102,7 @@ std::string evaluation_section(const CardContext& card) {
     text += task_title(task) + ", in per cent:\n\n" + task_table(of_task) + "\n";
   }
   text.pop_back();
-  return text + card.picture("evaluation.svg", "Accuracy over multiply-adds for a picture");
+  return text + card.picture(kEvaluationChart, "Accuracy over multiply-adds for a picture");
 }
 
 }  // namespace clipnext::package

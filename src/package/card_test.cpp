@@ -51,14 +51,13 @@ constexpr const char* kSoup = R"({"clipnext": "1", "recipe": "greedy", "accumula
 
 eval::ReportRun evaluation(const std::string& dataset, double accuracy) {
   eval::ReportRun run;
-  run.result = {.dataset = dataset,
-                .model = "little",
-                .pretrained = "/somewhere/epoch_2.pt",
-                .task = "zeroshot_classification",
-                .metrics = {{"acc1", accuracy}, {"acc5", nullptr}},
-                .classnames = std::nullopt,
-                .templates = nullptr};
-  run.details = eval::Details{.images = 978};
+  run.result.dataset = dataset;
+  run.result.model = "little";
+  run.result.pretrained = "/somewhere/epoch_2.pt";
+  run.result.task = "zeroshot_classification";
+  run.result.metrics = {{"acc1", accuracy}, {"acc5", nullptr}};
+  run.details.emplace();
+  run.details->images = 978;
   return run;
 }
 

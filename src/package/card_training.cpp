@@ -267,7 +267,7 @@ std::string training_procedure(const CardContext& card) {
   if (facts.runs.empty()) return text + card.gap("the training run", "--logs FOLDER");
   text += runs_table(facts.runs);
   text += results_table(facts.runs);
-  return text + card.picture("training.svg", "Training loss over steps");
+  return text + card.picture(kTrainingChart, "Training loss over steps");
 }
 
 }  // namespace clipnext::package

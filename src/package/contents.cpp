@@ -103,8 +103,9 @@ int64_t convert_all(std::vector<Item>& items, std::optional<DType> dtype, const 
     const auto i = static_cast<size_t>(index);
     Tensor& tensor = items[i].tensor;
     nonfinite[i] = count_nonfinite(tensor);
-    const bool scalar = tensor.shape.empty();
-    if (dtype && *dtype != tensor.dtype && nonfinite[i] == 0 && !scalar) {
+    const bool narrows = dtype && weights::dtype_size(*dtype) < weights::dtype_size(tensor.dtype);
+    const bool kept = narrows && tensor.shape.empty();
+    if (dtype && *dtype != tensor.dtype && nonfinite[i] == 0 && !kept) {
       const Tensor converted = weights::convert(tensor, *dtype);
       overflown[i] = count_nonfinite(converted);
       changed += count_changed(tensor, converted);

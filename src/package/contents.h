@@ -15,9 +15,9 @@
 namespace clipnext::package {
 
 struct ContentOptions {
-  std::optional<weights::DType> dtype;  // nothing: as they are
-  std::optional<int64_t> image_size;    // another than the config's
-  bool use_ema = false;                 // a training checkpoint's average over steps
+  std::optional<weights::DType> dtype = {};  // nothing: as they are
+  std::optional<int64_t> image_size = {};    // another than the config's
+  bool use_ema = false;                      // a training checkpoint's average over steps
 };
 
 struct Contents {

@@ -51,9 +51,9 @@ std::map<std::string, std::string> charts(const CardFacts& facts) {
     if (found == run.curves.curves.end()) continue;
     loss.curves.push_back({run.curves.name, found->second});
   }
-  if (!loss.curves.empty()) files["training.svg"] = page::line_svg(loss);
+  if (!loss.curves.empty()) files[kTrainingChart] = page::line_svg(loss);
   if (const auto chart = eval::zero_shot_chart(facts.evaluations, {})) {
-    files["evaluation.svg"] = page::scatter_svg(*chart);
+    files[kEvaluationChart] = page::scatter_svg(*chart);
   }
   return files;
 }

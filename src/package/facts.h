@@ -31,6 +31,9 @@ struct TrainingRun {
   std::vector<std::pair<std::string, double>> results;
 };
 
+inline constexpr const char* kTrainingChart = "training.svg";
+inline constexpr const char* kEvaluationChart = "evaluation.svg";
+
 struct CardFacts {
   std::string name;
   std::string license;  // an identifier of the hub: mit, apache-2.0; empty: not given
@@ -51,7 +54,7 @@ std::vector<TrainingRun> read_runs(const std::vector<std::string>& folders,
 /// An option of params.txt; empty if it is not there, or says nothing (None, False, an empty text).
 std::string param(const TrainingRun& run, const std::string& name);
 
-/// Pictures of the card, by file name: training.svg (loss over steps, all runs), evaluation.svg
+/// Pictures of the card, by file name: kTrainingChart (loss over steps, all runs), kEvaluationChart
 /// (the zero-shot curve of `clipnext eval report`). Those that there is no data for are left out.
 std::map<std::string, std::string> charts(const CardFacts& facts);
 

@@ -8,6 +8,7 @@
 #include "base/folder_writer.h"
 #include "base/interrupt.h"
 #include "package/card.h"
+#include "package/facts.h"
 #include "package/tokenizer_files.h"
 
 namespace clipnext::package {
@@ -48,7 +49,8 @@ bool keeps_card(const fs::path& out, bool force) {
 std::vector<std::pair<std::string, int64_t>> write_package(const fs::path& out,
                                                            const Package& package, bool force) {
   const Contents& contents = package.contents;
-  const std::string card = keeps_card(out, force) ? read_file(out / kCardFile) : package.card;
+  const bool keeps = keeps_card(out, force);
+  const std::string card = keeps ? read_file(out / kCardFile) : package.card;
   FolderWriter writer(out);
   const fs::path& folder = writer.folder();
   // What the file is of: transformers and older readers refuse one that does not say so.
@@ -65,7 +67,10 @@ std::vector<std::pair<std::string, int64_t>> write_package(const fs::path& out,
   write_file(folder / kCardFile, card);
   auto files = sizes(folder);
   throw_if_interrupted();
-  writer.commit();
+  // Of the model before; pictures may stand in a card that stays.
+  std::vector<std::string> stale = {kTorchFile, kSoupFile};
+  if (!keeps) stale.insert(stale.end(), {kTrainingChart, kEvaluationChart});
+  writer.commit(stale);
   return files;
 }
 

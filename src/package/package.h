@@ -17,9 +17,9 @@ inline constexpr const char* kSoupFile = "soup.json";
 
 struct Package {
   const Contents& contents;
-  std::string card;
-  std::map<std::string, std::string> files;  // more of them: charts, soup.json
-  bool also_bin = false;                     // open_clip_pytorch_model.bin too
+  std::string card = {};
+  std::map<std::string, std::string> files = {};  // more of them: charts, soup.json
+  bool also_bin = false;                          // open_clip_pytorch_model.bin too
 };
 
 /// Whether `out` holds a card that somebody edited, which write_package leaves as it is unless
@@ -27,7 +27,7 @@ struct Package {
 bool keeps_card(const std::filesystem::path& out, bool force);
 
 /// Writes all files, the folder appears whole or not at all; of a folder that is there already,
-/// what the package has no file for stays. Gives names and sizes. Throws Error naming what cannot
+/// what no package has a file for stays. Gives names and sizes. Throws Error naming what cannot
 /// be written.
 std::vector<std::pair<std::string, int64_t>> write_package(const std::filesystem::path& out,
                                                            const Package& package, bool force);

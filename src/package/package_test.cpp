@@ -12,6 +12,7 @@
 #include "model/synthetic.h"
 #include "model/training_state.h"
 #include "package/card.h"
+#include "package/facts.h"
 #include "package/tokenizer_files.h"
 
 namespace clipnext::package {
@@ -116,6 +117,7 @@ TEST_F(Package, NarrowsAllButScalarsAndSaysWhatDoesNotFit) {
   EXPECT_EQ(dtype_names(half.tensors), "BF16, F32");
   EXPECT_EQ(weights::to_f32(half.tensors.at("logit_scale")), std::vector<float>{4.6051702f});
   EXPECT_GT(half.changed, 0);
+  EXPECT_EQ(dtype_names(collected({.dtype = DType::kF32}).tensors), "F32");
   set("ln_final.bias", {1e6f});
   const std::string message = refusal({.dtype = DType::kF16});
   EXPECT_TRUE(contains(message, "ln_final.bias: 1 of 16 values are beyond the range")) << message;
@@ -130,7 +132,10 @@ TEST_F(Package, TakesAnotherImageSize) {
 }
 
 TEST_F(Package, OfATrainingCheckpointTakesTheWeightsOrTheirAverage) {
-  model::TrainingState state{.epoch = 3, .name = "run", .weights = tensors_, .ema = tensors_};
+  model::TrainingState state;
+  state.epoch = 3;
+  state.name = "run";
+  state.weights = state.ema = tensors_;
   const std::array<float, 1> other = {2.5f};
   state.ema["logit_scale"] = weights::make_tensor({}, other);
   const fs::path file = folder_ / "epoch_3.pt";
@@ -172,8 +177,12 @@ TEST_F(Package, LeavesAnEditedCardAlone) {
   EXPECT_EQ(write(renamed, false), renamed);
   write_file(out_ / kCardFile, "mine");
   write_file(out_ / "notes.txt", "mine too");
+  write_file(out_ / "open_clip_pytorch_model.bin", "of the model before");
+  write_file(out_ / kTrainingChart, "in my card");
   EXPECT_TRUE(keeps_card(out_, false));
   EXPECT_EQ(write(card, false), "mine");
+  EXPECT_TRUE(fs::exists(out_ / kTrainingChart));
+  EXPECT_FALSE(fs::exists(out_ / "open_clip_pytorch_model.bin"));
   EXPECT_EQ(write(card, true), card);
   EXPECT_EQ(read_file(out_ / "notes.txt"), "mine too");
 }

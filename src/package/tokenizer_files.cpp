@@ -122,7 +122,7 @@ std::map<std::string, std::string> tokenizer_files(const text::Vocabulary& vocab
   const std::string merges = vocabulary.merges_text();
   OrderedJson vocab = vocab_json(vocabulary);
   std::map<std::string, std::string> files;
-  files["vocab.json"] = vocab.dump() + "\n";
+  files["vocab.json"] = vocab.dump();
   files["merges.txt"] = "#version: 0.2\n" + merges;
   files["tokenizer.json"] = tokenizer_json(vocabulary, std::move(vocab), merges).dump(2) + "\n";
   files["tokenizer_config.json"] = tokenizer_config(context_length).dump(2) + "\n";

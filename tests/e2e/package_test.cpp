@@ -40,7 +40,9 @@ std::vector<std::string> names_in(const fs::path& folder) {
 // The demo model as epoch 3 of a run, with its config beside it.
 std::string write_checkpoint(const fs::path& folder) {
   const model::Model demo = model::open_model(source_path(kModel));
-  model::TrainingState state{.epoch = 3, .name = "first"};
+  model::TrainingState state;
+  state.epoch = 3;
+  state.name = "first";
   auto params = model::bind_tensors(demo.config, demo.checkpoint.tensors, demo.name);
   model::visit(params, demo.config, [&](weights::Tensor& tensor, const model::ParamInfo& info) {
     state.weights[info.name] = weights::convert(tensor, weights::DType::kF32);
