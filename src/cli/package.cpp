@@ -17,6 +17,7 @@
 #include "model/source.h"
 #include "package/card.h"
 #include "package/contents.h"
+#include "package/markdown.h"
 #include "run/python_literal.h"
 #include "text/unicode.h"
 
@@ -47,7 +48,7 @@ void check(const Options& o) {
   const bool plain =
       o.license.size() <= 64 && o.license.find_first_not_of(kLetters) == std::string::npos;
   if (!plain) {
-    throw CLI::ValidationError("--license", o.license +
+    throw CLI::ValidationError("--license", package::one_line(o.license) +
                                                 " is no identifier as the hub has them: mit, "
                                                 "apache-2.0, cc-by-4.0, other");
   }

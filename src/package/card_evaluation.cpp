@@ -1,7 +1,9 @@
 // What was measured, on what: tables by task.
-#include <cmath>
+#include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "package/card_sections.h"
 #include "package/markdown.h"
@@ -11,6 +13,8 @@ namespace clipnext::package {
 namespace {
 
 using eval::ReportRun;
+
+constexpr std::string_view kLocal = "local-dir:";
 
 // The tasks by CLIP_benchmark's names; others show as they are.
 std::string task_title(const std::string& task) {
@@ -31,7 +35,23 @@ std::string images(const ReportRun& run) {
   return run.details && run.details->images > 0 ? std::to_string(run.details->images) : "";
 }
 
-std::string task_table(const std::vector<const ReportRun*>& runs) {
+// A path is cut to what tells it from others: its last part, of a run's checkpoint the run before
+// it. CLIP_benchmark's tag says nothing of a model that is a path.
+std::string model_text(const eval::RunResult& result) {
+  std::string name = result.model;
+  if (name.starts_with(kLocal)) name = name.substr(kLocal.size());
+  if (name.find('/') == std::string::npos) {
+    const std::string tag = std::filesystem::path(result.pretrained).filename().string();
+    return code(name) + (tag.empty() ? "" : " " + code(tag));
+  }
+  std::filesystem::path path = std::filesystem::path(name).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const std::filesystem::path folder = path.parent_path();
+  if (folder.filename() != "checkpoints") return code(path.filename().string());
+  return code((folder.parent_path().filename() / path.filename()).string());
+}
+
+std::string task_table(std::vector<const ReportRun*> runs) {
   std::vector<std::string> metrics;
   bool counted = false;
   for (const ReportRun* run : runs) {
@@ -46,13 +66,14 @@ std::string task_table(const std::vector<const ReportRun*>& runs) {
   if (counted) head.emplace_back("Images");
   for (const std::string& name : metrics) head.push_back(code(name));
   std::vector<std::vector<std::string>> rows;
+  std::stable_sort(runs.begin(), runs.end(), [](const ReportRun* a, const ReportRun* b) {
+    return a->result.dataset < b->result.dataset;
+  });
   for (const ReportRun* run : runs) {
     const eval::RunResult& result = run->result;
     std::string dataset = code(result.dataset);
     if (result.language != "en") dataset += " (" + prose(result.language) + ")";
-    const std::string tag = std::filesystem::path(result.pretrained).filename().string();
-    auto& row = rows.emplace_back(std::vector<std::string>{
-        dataset, code(result.model) + (tag.empty() ? "" : " " + code(tag))});
+    auto& row = rows.emplace_back(std::vector<std::string>{dataset, model_text(result)});
     if (counted) row.push_back(images(*run));
     for (const std::string& name : metrics) {
       const auto value = eval::metric(result, name);

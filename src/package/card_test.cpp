@@ -174,7 +174,10 @@ TEST(Card, SaysWhatIsOnDisk) {
   facts.metadata = {{"epoch", "2"}};
   facts.runs = {run_named("run-a", "0.0001"), run_named("run-b", "6e-05")};
   facts.soup = parse_soup(kSoup, "soup.json");
-  facts.evaluations.runs = {evaluation("wds/seen", 0.2147)};
+  facts.evaluations.runs = {evaluation("wds/seen", 0.2147), evaluation("wds/a", 0.5),
+                            evaluation("wds/seen", 0.25)};
+  facts.evaluations.runs[1].result.model = "local-dir:/home/somebody/soup/";
+  facts.evaluations.runs[2].result.model = "logs/a/checkpoints/epoch_3.pt";
   const Card card = model_card(facts, {"training.svg", "evaluation.svg"});
   EXPECT_TRUE(card.gaps.empty());
   EXPECT_FALSE(contains(card.text, "More information needed"));
@@ -205,7 +208,9 @@ The average itself: `acc1` 0.5
   EXPECT_TRUE(contains(card.text, "| `clip_val_loss` | 1.5 | 1.5 |\n"));
   EXPECT_TRUE(contains(card.text, R"(| Data set | Model | Images | `acc1` |
 |---|---:|---:|---:|
+| `wds/a` | `soup` | 978 | 50.00 |
 | `wds/seen` | `little` `epoch_2.pt` | 978 | 21.47 |
+| `wds/seen` | `a/epoch_3.pt` | 978 | 25.00 |
 )")) << card.text;
   EXPECT_TRUE(contains(card.text, "](training.svg)"));
   EXPECT_TRUE(contains(card.text, "](evaluation.svg)"));
