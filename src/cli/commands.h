@@ -17,6 +17,7 @@ void add_inspect(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_package(CLI::App& app);
 void add_models(CLI::App& app);
+void add_pull(CLI::App& app);
 void add_profile(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_bench(CLI::App& app, Backend& backend);

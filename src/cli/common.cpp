@@ -33,7 +33,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--model", options.model,
-                     "config name (with --pretrained), model folder or checkpoint; default: "
+                     "config name (with --pretrained), model folder, checkpoint or "
+                     "hf-hub:ORG/NAME[@REVISION]; default: "
                      "$CLIPNEXT_MODEL, else the demo model");
   command.add_option("--pretrained", options.pretrained,
                      "checkpoint file, when --model is a config name");

@@ -4,8 +4,8 @@
 #include <optional>
 #include <set>
 
+#include "base/byte_progress.h"
 #include "base/error.h"
-#include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/eval_build.h"
 #include "cli/eval_expect.h"
@@ -28,20 +28,19 @@ namespace fs = std::filesystem;
 class Downloads {
  public:
   void show(const std::string& file, int64_t done, int64_t total) {
-    constexpr int64_t kUnit = 1'000'000;
     if (file != file_) {
       file_ = file;
       shown_ = 0;
-      line_ = std::make_unique<Progress>(fs::path(file).filename().string(), total / kUnit, "MB");
+      line_ = std::make_unique<ByteProgress>(fs::path(file).filename().string(), total);
     }
-    line_->add(done / kUnit - shown_);
-    shown_ = done / kUnit;
+    line_->add(done - shown_);
+    shown_ = done;
   }
 
  private:
   std::string file_;
   int64_t shown_ = 0;
-  std::unique_ptr<Progress> line_;
+  std::unique_ptr<ByteProgress> line_;
 };
 
 /// All runs of a command line, one after the other.

@@ -29,6 +29,7 @@ void add_commands(CLI::App& app, Backend& backend) {
   add_convert(app);
   add_package(app);
   add_models(app);
+  add_pull(app);
   add_profile(app);
   add_verify(app);
   add_bench(app, backend);

@@ -1,27 +1,18 @@
 #include "datasets/wds_root.h"
 
-#include <cstdlib>
 #include <string_view>
 #include <system_error>
 
 #include "base/content_hash.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "hub/settings.h"
 #include "net/http.h"
 
 namespace clipnext::datasets {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kHub = "https://huggingface.co";
-
-std::string hub_endpoint() {
-  const char* mirror = std::getenv("HF_ENDPOINT");
-  std::string endpoint(mirror != nullptr && *mirror != '\0' ? std::string_view(mirror) : kHub);
-  while (endpoint.ends_with('/')) endpoint.pop_back();
-  return endpoint;
-}
 
 /// A folder name that tells what is in it, and is another one for every URL.
 std::string folder_name(std::string_view url) {
@@ -41,7 +32,7 @@ std::string folder_name(std::string_view url) {
 RemoteBases remote_bases(const std::string& url) {
   std::string base = url;
   while (base.ends_with('/')) base.pop_back();
-  const std::string prefix = std::string(kHub) + "/datasets/";
+  const std::string prefix = std::string(hub::kHub) + "/datasets/";
   if (!base.starts_with(prefix)) return {.texts = base, .shards = base};
   const std::string_view rest = std::string_view(base).substr(prefix.size());
   const size_t user = rest.find('/');
@@ -51,7 +42,7 @@ RemoteBases remote_bases(const std::string& url) {
           ": is no address of "
           "a data set's files; those are like ",
           prefix, "USER/REPO/tree/main");
-  const std::string repository = hub_endpoint() + "/datasets/" + std::string(rest.substr(0, repo));
+  const std::string repository = hub::endpoint() + "/datasets/" + std::string(rest.substr(0, repo));
   const std::string branch(rest.substr(repo + 6));
   return {.texts = repository + "/raw/" + branch, .shards = repository + "/resolve/" + branch};
 }

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "hub/model_files.h"
+#include "hub/pull.h"
 #include "model/demo.h"
 #include "model/nearest.h"
 #include "model/registry.h"
@@ -19,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
-constexpr const char* kConfigFile = "open_clip_config.json";
+constexpr const char* kConfigFile = hub::kConfigFile;
 
 bool is_folder(const fs::path& path) {
   std::error_code ignored;  // a name that is no path at all is not a folder
@@ -79,25 +81,16 @@ std::string folder_name(const fs::path& folder) {
 
 // ---- files and folders ----
 
-// open_clip's order; then the first .safetensors, then the first of the other kinds.
+// Empty if there are none.
 fs::path find_weights(const fs::path& folder) {
-  for (const char* name :
-       {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
-        "open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth", "model.safetensors",
-        "pytorch_model.bin", "pytorch_model.pth", "model.pth"}) {
-    if (is_file(folder / name)) return folder / name;
-  }
-  std::vector<std::pair<bool, fs::path>> others;  // false (safetensors) sorts first
+  std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const fs::path extension = it->path().extension();
-    const bool safetensors = extension == ".safetensors";
-    if (!safetensors && extension != ".bin" && extension != ".pth" && extension != ".pt") continue;
-    if (is_file(it->path())) others.emplace_back(!safetensors, it->path());
+    if (is_file(it->path())) names.push_back(it->path().filename().string());
   }
   require(!error, folder.string(), ": cannot list the folder: ", error.message());
-  const auto first = std::min_element(others.begin(), others.end());
-  return first == others.end() ? fs::path() : first->second;
+  const std::string chosen = hub::choose_weights(names);
+  return chosen.empty() ? fs::path() : folder / chosen;
 }
 
 std::string read_metadata(const weights::Checkpoint& checkpoint) {
@@ -158,7 +151,7 @@ Model open_file(const fs::path& file) {
   return model;
 }
 
-Model open_folder(const fs::path& folder) {
+Model open_folder(const fs::path& folder, const std::string& name) {
   const fs::path config = folder / kConfigFile;
   const fs::path weights = find_weights(folder);
   if (weights.empty()) {
@@ -175,10 +168,26 @@ Model open_folder(const fs::path& folder) {
           kConfigFile, "; put it there, or name the architecture: --model CONFIG --pretrained ",
           weights.string());
   model.weights_file = weights;
-  model.name = folder_name(folder);
+  model.name = name;
   set_config_file(model, config, model.name);
   model.tokenizer_folder = folder;
   return model;
+}
+
+// ---- the hub ----
+
+// A snapshot is named by its commit, which tells nobody anything. Its tokenizer files, if another
+// library fetched some, are not read: open_clip has its own vocabulary for such a model.
+Model open_repository(const std::string& name) {
+  const hub::Repository repository = hub::parse_repository(name);
+  Model model = open_folder(hub::model_folder(repository, true), repository.name());
+  model.tokenizer_folder.clear();
+  return model;
+}
+
+ClipConfig repository_config(const std::string& name) {
+  const hub::Repository repository = hub::parse_repository(name);
+  return read_config_file(hub::model_folder(repository, false) / kConfigFile, repository.name());
 }
 
 // ---- config names ----
@@ -194,9 +203,7 @@ std::string quick_gelu_advice(const std::string& config) {
 }
 
 std::string how_to_get(const PretrainedTag& tag) {
-  return "download open_clip_config.json and open_clip_model.safetensors (or "
-         "open_clip_pytorch_model.bin) of https://huggingface.co/" +
-         tag.repo + " into a folder, and give the folder as --model";
+  return "use --model " + std::string(hub::kPrefix) + tag.repo;
 }
 
 // Why `pretrained` is not a file that can be opened.
@@ -207,8 +214,8 @@ std::string how_to_get(const PretrainedTag& tag) {
   }
   const PretrainedTag* tag = find_pretrained(config, pretrained);
   if (tag != nullptr) {
-    fail("--pretrained ", pretrained, " names published weights, which this program does not ",
-         "download yet: ", how_to_get(*tag),
+    fail("--pretrained ", pretrained, " names published weights, which come with their ",
+         "configuration: ", how_to_get(*tag),
          tag->quick_gelu && !uses_quick_gelu(builtin_config(config))
              ? " (they need QuickGELU: " + quick_gelu_advice(config) + " with a single file)"
              : "");
@@ -298,7 +305,7 @@ Model open_demo() {
 
 // ---- what a name is ----
 
-enum class Kind : uint8_t { kDemo, kConfigName, kConfigJson, kFolder, kCheckpoint };
+enum class Kind : uint8_t { kDemo, kConfigName, kConfigJson, kFolder, kRepository, kCheckpoint };
 
 struct Source {
   Kind kind = Kind::kDemo;
@@ -318,9 +325,7 @@ Source classify(const std::string& given) {
     require(is_folder(name), name, ": no such folder (from ", kLocal, ")");
     return {Kind::kFolder, name};
   }
-  require(!name.starts_with("hf-hub:"), name, ": this program does not download from the hub yet; ",
-          "download the repository's open_clip_config.json and weights into a folder, and give the "
-          "folder as --model");
+  if (name.starts_with(hub::kPrefix)) return {Kind::kRepository, name};
   if (is_builtin_config(name)) return {Kind::kConfigName, name};
   if (is_folder(name)) return {Kind::kFolder, name};
   if (is_file(name)) {
@@ -357,7 +362,9 @@ Model open_model(const std::string& model, const std::string& pretrained) {
       return open_named(std::move(named), pretrained);
     }
     case Kind::kFolder:
-      return open_folder(source.name);
+      return open_folder(source.name, folder_name(source.name));
+    case Kind::kRepository:
+      return open_repository(source.name);
     case Kind::kCheckpoint:
       return open_file(source.name);
   }
@@ -377,7 +384,9 @@ ClipConfig open_config(const std::string& model) {
       if (is_file(fs::path(source.name) / kConfigFile)) {
         return read_config_file(fs::path(source.name) / kConfigFile, folder_name(source.name));
       }
-      return open_folder(source.name).config;
+      return open_folder(source.name, folder_name(source.name)).config;
+    case Kind::kRepository:
+      return repository_config(source.name);
     case Kind::kCheckpoint:
       return open_file(source.name).config;
   }

@@ -37,6 +37,8 @@ bool is_packed(const weights::Checkpoint& checkpoint);
 /// Finds a model by what `model` is, looked at in this order:
 /// - empty: the CLIPNEXT_MODEL environment variable, else the demo model inside the program;
 /// - a config name, or a config's .json file: then `pretrained` is the checkpoint file;
+/// - hf-hub:ORG/NAME[@REVISION]: a repository, in the hub's cache or brought there (hub/pull.h), of
+///   which, as in open_clip, the configuration and the weights count, not tokenizer files;
 /// - a folder (also local-dir:FOLDER) with open_clip_config.json and weights, of several weights
 ///   the one that open_clip would take; or with a packed file;
 /// - a packed file, or a checkpoint file with its config: STEM.json beside it, kConfigMetadata in

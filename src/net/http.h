@@ -44,8 +44,8 @@ using Progress = std::function<void(int64_t done, int64_t total)>;
 struct DownloadOptions {
   /// Parts of the file that are loaded at once, where it is large and its server sends parts.
   int connections = 1;
-  int64_t least_range = int64_t{16} << 20;  // bytes; smaller files are not divided further
-  int64_t size = -1;                        // what it must have, if known
+  int64_t least_range = int64_t{8} << 20;  // bytes; smaller files are not divided further
+  int64_t size = -1;                       // what it must have, if known
   int64_t max_bytes = int64_t{1} << 36;
   std::filesystem::path part = {};  // where it lies until it is whole; empty: PATH.part
   /// Called with the path of the whole file, just before it gets its name; if it throws, the file

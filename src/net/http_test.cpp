@@ -489,8 +489,9 @@ TEST_F(Download, AFullDiskIsSaidAndWhatArrivedIsKept) {
   setrlimit(RLIMIT_FSIZE, &small);
   const std::string message = message_of([&] { download(server.url("/a"), path_, kQuick); });
   setrlimit(RLIMIT_FSIZE, &before);
-  EXPECT_EQ(message, path_.string() + ".part: cannot write: File too large; what has arrived is "
-                                      "kept for the next try");
+  EXPECT_EQ(message, path_.string() +
+                         ".part: cannot write: File too large; what has arrived is "
+                         "kept for the next try");
   download(server.url("/a"), path_, kQuick);
   expect_only(content_);
   EXPECT_EQ(server.requests().back().headers.at("range"), "bytes=100000-");
