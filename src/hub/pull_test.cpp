@@ -156,7 +156,7 @@ TEST_F(Pull, GoesOnWithWhatArrived) {
 }
 
 TEST_F(Pull, AWrongHashIsThrownAway) {
-  for (const char* name : {kWeights, kConfigFile}) {
+  for (const char* name : {kConfigFile, kWeights}) {
     TestHub::File& file = hub_.files[name];
     const std::string right = file.content;
     const std::string etag = file.etag();
@@ -264,7 +264,7 @@ TEST_F(Pull, HostileListingsAreRefused) {
 TEST_F(Pull, HostileHeadersAreRefused) {
   const auto headed = [&](std::vector<std::string> headers, int status = 200) {
     hub_.hook = [=](const net::TestRequest& request) -> std::optional<net::TestAnswer> {
-      if (request.method != "HEAD") return std::nullopt;
+      if (request.method != "HEAD" || !request.path.ends_with(kWeights)) return std::nullopt;
       return net::TestAnswer{.status = status, .headers = headers};
     };
     return error();
@@ -274,7 +274,7 @@ TEST_F(Pull, HostileHeadersAreRefused) {
   EXPECT_ERROR(headed({}), "no ETag");
   EXPECT_ERROR(headed({"X-Linked-Etag: \"a\"", "X-Linked-Size: 999999999999999999"}), "cannot be");
   EXPECT_ERROR(headed({"X-Linked-Etag: \"a\"", "X-Linked-Size: 9999999999999"}), "make room");
-  EXPECT_ERROR(headed({"Location: /org/model/resolve/main/again"}, 302), "more than 10 times");
+  EXPECT_ERROR(headed({"Location: /again/open_clip_model.safetensors"}, 302), "more than 10 times");
 }
 
 TEST_F(Pull, AnsweringBadlyIsSaidInTheHubsTerms) {
@@ -313,8 +313,8 @@ TEST(Repository, IsParsedAsTheHubNamesThem) {
   EXPECT_EQ(parse_repository("a/b@v1").name(), "hf-hub:a/b@v1");
   EXPECT_EQ(parse_repository("a/b").name(), "hf-hub:a/b");
   for (const char* bad : {"", "a/b/c", "../b", "a/..", "a--b/c", "-a/b", "a/b.git", "a b/c", "a/b@",
-                          "a/b@../x", "a/b@/x", "/b", "a/"}) {
-    if (std::string(bad) != "a/") EXPECT_THROW(parse_repository(bad), Error) << bad;
+                          "a/b@../x", "a/b@/x", "/b"}) {
+    EXPECT_THROW(parse_repository(bad), Error) << bad;
   }
 }
 

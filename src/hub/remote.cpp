@@ -53,6 +53,15 @@ void check_size(int64_t size, const std::string& source) {
   require(size >= -1 && size <= kMaxFile, source, ": a size of ", size, " bytes cannot be");
 }
 
+/// A name that may hold anything, for a message of one line.
+std::string shown(std::string name) {
+  name = name.substr(0, 200);
+  std::replace_if(
+      name.begin(), name.end(),
+      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; }, '?');
+  return name;
+}
+
 /// `W/"x"` and `"x"` are x.
 std::string bare_tag(std::string tag) {
   if (tag.starts_with("W/")) tag.erase(0, 2);
@@ -110,7 +119,7 @@ Listing parse_listing(const std::string& text, const std::string& source) {
   }
   require(is_commit(listing.commit), source, ": \"sha\" is no commit");
   for (const ListedFile& file : listing.files) {
-    require(is_safe_path(file.name), source, ": lists a file \"", file.name.substr(0, 200),
+    require(is_safe_path(file.name), source, ": lists a file \"", shown(file.name),
             "\", which would lie outside of the repository");
     check_size(file.size, source + ": " + file.name);
   }

@@ -1,6 +1,7 @@
 // For tests only: a hub on this machine, with a server of another address for large files.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/sha.h"
+#include "hub/names.h"
 #include "net/test_server.h"
 
 namespace clipnext::hub {
@@ -88,14 +90,20 @@ class TestHub {
     return missing("RepoNotFound");
   }
 
-  net::TestAnswer resolve(const net::TestRequest& request, const std::string& name) {
-    const auto found = files.find(name);
+  /// The file of that name, percent-encoded.
+  std::map<std::string, File>::const_iterator find(const std::string& quoted) const {
+    return std::find_if(files.begin(), files.end(),
+                        [&](const auto& file) { return quote(file.first, true) == quoted; });
+  }
+
+  net::TestAnswer resolve(const net::TestRequest& request, const std::string& quoted) {
+    const auto found = find(quoted);
     if (found == files.end()) return missing("EntryNotFound");
-    const File& file = found->second;
+    const auto& [name, file] = *found;
     net::TestAnswer answer;
     if (file.lfs) {
       answer.status = 302;
-      answer.headers = {"Location: " + cdn.url("/" + name + "?signature=1"),
+      answer.headers = {"Location: " + cdn.url("/" + quote(name, true) + "?signature=1"),
                         "X-Linked-Etag: \"" + file.etag() + "\"",
                         "X-Linked-Size: " + std::to_string(file.content.size())};
     } else {
@@ -109,7 +117,7 @@ class TestHub {
     if (cdn_hook) {
       if (auto answer = cdn_hook(request)) return *answer;
     }
-    const auto found = files.find(request.path.substr(1, request.path.find('?') - 1));
+    const auto found = find(request.path.substr(1, request.path.find('?') - 1));
     if (found == files.end()) return {.status = 403};
     const std::string& content = found->second.content;
     net::TestAnswer answer =

@@ -159,7 +159,7 @@ TEST_F(Source, ConfigNameTakesAFile) {
 
 TEST_F(Source, ConfigNameWithoutAFileSaysWhatToDo) {
   EXPECT_ERROR(error_of("ViT-B-32"), "needs weights: --pretrained FILE");
-  EXPECT_ERROR(error_of("ViT-B-32"), "https://huggingface.co/");
+  EXPECT_ERROR(error_of("ViT-B-32"), "use --model hf-hub:");
   EXPECT_ERROR(error_of("convnext_xlarge"), "needs weights: --pretrained FILE");
   EXPECT_ERROR(error_of("convnext_base_w", "laion2b-s13b-B82K"),
                "use --model hf-hub:laion/CLIP-convnext_base_w-laion2B-s13B-b82K");

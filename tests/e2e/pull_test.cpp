@@ -21,7 +21,7 @@ std::map<std::string, hub::TestHub::File> demo_files() {
 
 class PullProgram : public Program {
  protected:
-  Run command(std::vector<std::string> args) const {
+  e2e::Run command(std::vector<std::string> args) const {
     return {.args = std::move(args),
             .environment = {{"HF_ENDPOINT", hub_.url()},
                             {"HF_HOME", path("home")},
@@ -80,7 +80,7 @@ TEST_F(PullProgram, EveryCommandPullsByItself) {
     return args;
   };
   const Outcome refused = run([&] {
-    Run offline = command(embed("a.npy", {"--model", "hf-hub:org/model"}));
+    e2e::Run offline = command(embed("a.npy", {"--model", "hf-hub:org/model"}));
     offline.environment["HF_HUB_OFFLINE"] = "1";
     return offline;
   }());
@@ -108,7 +108,7 @@ TEST_F(PullProgram, KilledAtAnyMomentItLeavesNothingHalfAndGoesOn) {
   hub_.bytes_per_second = 4'000'000;  // of each connection: some 2.5 s in all
   int killed = 0;
   for (const int ms : {40, 150, 333, 500, 720, 250, 410}) {
-    Run pull = command({"pull", "org/model"});
+    e2e::Run pull = command({"pull", "org/model"});
     pull.kill_after_ms = ms;
     killed += run(pull).status == 128 + SIGKILL ? 1 : 0;
     for (const char* name : {kWeights, kConfig}) {
@@ -132,7 +132,7 @@ TEST_F(PullProgram, KilledAtAnyMomentItLeavesNothingHalfAndGoesOn) {
 
 TEST_F(PullProgram, AnInterruptEndsItAndItGoesOn) {
   hub_.bytes_per_second = 1'000'000;
-  Run pull = command({"pull", "org/model"});
+  e2e::Run pull = command({"pull", "org/model"});
   pull.interrupt_after_ms = 800;
   const Outcome stopped = run(pull);
   EXPECT_EQ(stopped.status, 130) << stopped.err;
@@ -144,7 +144,7 @@ TEST_F(PullProgram, AnInterruptEndsItAndItGoesOn) {
 TEST_F(PullProgram, ATokenIsNeverShownNorToldElsewhere) {
   hub_.token = "hf_secret";
   expect_error(clipnext({"pull", "org/model"}), 1, "set HF_TOKEN");
-  Run wrong = command({"pull", "org/model"});
+  e2e::Run wrong = command({"pull", "org/model"});
   wrong.environment["HF_TOKEN"] = "hf_other";
   const Outcome refused = run(wrong);
   expect_error(refused, 1, "does not give access");
