@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/sha256_blocks.h"
+
 namespace clipnext {
 namespace {
 
@@ -86,6 +88,15 @@ constexpr std::array<uint32_t, Words> initial() {
 
 }  // namespace
 
+void sha256_portable(uint32_t* state, const void* blocks, size_t count) {
+  std::array<uint32_t, 8> words{};
+  std::copy_n(state, words.size(), words.begin());
+  for (size_t i = 0; i < count; ++i) {
+    compress(words, static_cast<const unsigned char*>(blocks) + i * kBlock);
+  }
+  std::copy(words.begin(), words.end(), state);
+}
+
 template <size_t Words>
 Sha<Words>::Sha() : state_(initial<Words>()) {}
 
@@ -103,6 +114,12 @@ void Sha<Words>::add(std::string_view bytes) {
     if (filled_ < kBlock) return;
     compress(state_, block_.data());
     filled_ = 0;
+  }
+  if constexpr (Words == 8) {
+    if (left >= kBlock && sha256_blocks(state_.data(), at, left / kBlock)) {
+      at += left / kBlock * kBlock;
+      left %= kBlock;
+    }
   }
   for (; left >= kBlock; at += kBlock, left -= kBlock) compress(state_, at);
   if (left > 0) std::memcpy(block_.data(), at, left);

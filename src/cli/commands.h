@@ -24,6 +24,7 @@ void add_bench(CLI::App& app, Backend& backend);
 void add_eval(CLI::App& app, Backend& backend);
 void add_demo(CLI::App& app, Backend& backend);
 void add_report(CLI::App& app);
+void add_soup(CLI::App& app, Backend& backend);
 void add_train(CLI::App& app);
 void add_version(CLI::App& app);
 

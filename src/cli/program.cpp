@@ -36,6 +36,7 @@ void add_commands(CLI::App& app, Backend& backend) {
   add_eval(app, backend);
   add_demo(app, backend);
   add_report(app);
+  add_soup(app, backend);
   add_train(app);
   add_version(app);
 }

@@ -127,34 +127,41 @@ Checkpoint read_safetensors(const Source& source) {
   return checkpoint;
 }
 
-void write_safetensors_file(const std::filesystem::path& path, TensorList tensors,
-                            const std::map<std::string, std::string>& metadata, size_t alignment,
-                            const std::function<void()>& between,
-                            const std::function<void()>& written) {
+std::string safetensors_header(const std::string& name, TensorList tensors,
+                               const std::map<std::string, std::string>& metadata,
+                               size_t alignment) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
-  size_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    require(name != kMetadata, path.string(), ": no tensor may be named ", kMetadata);
-    const size_t end = offset + tensor.data.size();
-    header[name] = {{"dtype", dtype_name(tensor.dtype)},
-                    {"shape", tensor.shape},
-                    {"data_offsets", {offset, end}}};
+  int64_t offset = 0;
+  for (const auto& [tensor_name, tensor] : tensors) {
+    require(tensor_name != kMetadata, name, ": no tensor may be named ", kMetadata);
+    const int64_t end = checked_add(
+        offset, checked_mul(tensor.numel(), dtype_size(tensor.dtype), "tensors"), "tensors");
+    header[tensor_name] = {{"dtype", dtype_name(tensor.dtype)},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text;
   try {
     text = header.dump();
   } catch (const Json::exception&) {
-    fail(path.string(), ": a name or metadata entry is not UTF-8");
+    fail(name, ": a name or metadata entry is not UTF-8");
   }
   const size_t begin = (kLengthBytes + text.size() + alignment - 1) / alignment * alignment;
   text.resize(begin - kLengthBytes, ' ');
   const uint64_t length = text.size();
+  text.insert(0, reinterpret_cast<const char*>(&length), sizeof length);
+  return text;
+}
 
+void write_safetensors_file(const std::filesystem::path& path, TensorList tensors,
+                            const std::map<std::string, std::string>& metadata, size_t alignment,
+                            const std::function<void()>& between,
+                            const std::function<void()>& written) {
+  const std::string header = safetensors_header(path.string(), tensors, metadata, alignment);
   FileWriter writer(path);
-  writer.write(&length, sizeof length);
-  writer.write(text);
+  writer.write(header);
   for (const auto& [name, tensor] : tensors) {
     if (between) between();
     writer.write(tensor.data.data(), tensor.data.size());

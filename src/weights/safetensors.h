@@ -13,6 +13,13 @@ bool is_safetensors(std::span<const std::byte> bytes);
 /// tensors stay where they lie. Element types beyond DType are an Error that names the tensor.
 Checkpoint read_safetensors(const Source& source);
 
+/// The bytes of a file before its tensors, which follow in that order without gaps: of each only
+/// type and shape are looked at. `name` stands in messages; alignment as in
+/// write_ordered_safetensors.
+std::string safetensors_header(const std::string& name, TensorList tensors,
+                               const std::map<std::string, std::string>& metadata,
+                               size_t alignment);
+
 /// write_ordered_safetensors without a look at Ctrl-C: `between`, where given, is called before
 /// each tensor.
 void write_safetensors_file(const std::filesystem::path& path, TensorList tensors,
