@@ -85,10 +85,11 @@ void add_evaluator_options(CLI::App& c, EvaluatorOptions& o) {
   const std::string group = "Scores";
   auto* datasets =
       c.add_option("--eval", o.datasets,
-                   "data sets to score by, named as `clipnext eval` names them; of several the "
-                   "mean counts")
-          ->type_name("DATASET...")
-          ->expected(1, -1)
+                   "a data set to score by, named as `clipnext eval` names them; given several "
+                   "times, the mean counts")
+          ->type_name("DATASET")
+          ->expected(1)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
           ->group(group);
   c.add_option("--dataset_root", o.dataset_root, "folder or URL, as of `clipnext eval`")
       ->capture_default_str()
@@ -103,8 +104,9 @@ void add_evaluator_options(CLI::App& c, EvaluatorOptions& o) {
       ->group(group);
   c.add_option("--custom_template_file", o.custom_template_file, "JSON: templates by data set name")
       ->group(group);
-  c.add_option("--recall_k", o.recall_k, "of retrieval sets")
-      ->expected(1, -1)
+  c.add_option("--recall_k", o.recall_k, "of retrieval sets: 5, or 1,5,10")
+      ->expected(1)
+      ->delimiter(',')
       ->capture_default_str()
       ->group(group);
   c.add_option("--precision", o.precision, "type to compute in")

@@ -188,7 +188,7 @@ void add_soup_interp(CLI::App& app, Backend& backend) {
       "  clipnext soup interp -o soup/ --alpha 0.75 zero-shot/ fine-tuned/\n"
       "  clipnext soup interp -o soup/ --alpha 0:1:0.1 --eval wds/held-out \\\n"
       "      --dataset_root data/{dataset} zero-shot/ fine-tuned/\n"
-      "  clipnext soup interp --curve robustness.svg --eval imagenet1k imagenet-r \\\n"
+      "  clipnext soup interp --curve robustness.svg --eval imagenet1k --eval imagenet-r \\\n"
       "      --dataset_root /data/{dataset} zero-shot/ fine-tuned/");
   cmd->callback([o, &backend] {
     backend.choose_device(o->device);

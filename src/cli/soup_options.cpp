@@ -71,7 +71,7 @@ void add_soup_options(CLI::App& command, SoupOptions& o) {
   command.add_flag("--dry-run", o.dry_run, "compare and plan, read and write no weights");
   command
       .add_option("--smoke", o.smoke,
-                  "a picture and texts: their cosines by the result, as a first look")
+                  "a picture and texts, last on the line: their cosines by the result")
       ->type_name("IMAGE TEXT...")
       ->expected(2, -1);
   add_device_option(command, o.device);

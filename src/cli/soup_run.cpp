@@ -50,7 +50,8 @@ void settle_config(const SoupOptions& o, Pot& pot) {
           " in or beside it); name theirs: --model CONFIG (`clipnext models` lists them)");
   pot.config_file = soup::config_file(pot.config_json, pot.config_source, asked_image_size(o));
   const Json json = parse_json(pot.config_file.dump(), pot.config_source);
-  pot.config = model::parse_model_config(json.at("model_cfg"), o.model, pot.config_source);
+  pot.config = model::parse_model_config(
+      json.at("model_cfg"), o.model.empty() ? pot.ingredients[0].name : o.model, pot.config_source);
   model::apply_preprocess_config(json.at("preprocess_cfg"), pot.config_source, pot.config);
 }
 
