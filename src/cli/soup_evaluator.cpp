@@ -166,7 +166,9 @@ SoupEvaluator::SoupEvaluator(const EvaluatorOptions& options, const SoupOptions&
                                 .custom_template_file = options.custom_template_file,
                                 .cache = eval::default_cache_folder() / "datasets",
                                 .progress = {}}));
-    for (const std::string& warning : datasets_.back().warnings) note(name + ": " + warning);
+    for (const std::string& warning : datasets_.back().warnings) {
+      note(std::string(name).append(": ").append(warning));
+    }
     tasks_.push_back(task_of(name, datasets_.back()));
     if (metric_.empty()) metric_ = default_metric(datasets_.back(), options);
   }
@@ -210,6 +212,7 @@ std::string SoupEvaluator::identity() const {
 soup::Scores SoupEvaluator::score(const std::vector<size_t>& members,
                                   const std::vector<double>& weights) {
   std::vector<std::string> hashes;
+  hashes.reserve(members.size());
   for (const size_t i : members) hashes.push_back(sha256_[i]);
   const OrderedJson how = {{"weights", weights},
                            {"accumulate", soup_options_.accumulate},

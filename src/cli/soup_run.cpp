@@ -175,6 +175,7 @@ void say_done(const SoupOptions& o, const Cooked& cooked, const soup::WrittenWei
 std::vector<soup::Ingredient> open_all(const SoupOptions& o,
                                        const std::vector<std::string>& names) {
   std::vector<soup::Ingredient> ingredients;
+  ingredients.reserve(names.size());
   for (const std::string& name : names) {
     ingredients.push_back(
         soup::open_ingredient(name, {.use_ema = o.use_ema, .find_config = o.model.empty()}));
@@ -203,6 +204,7 @@ Pot open_pot(const SoupOptions& o, const std::vector<std::string>& names) {
 
 std::vector<soup::Ingredient> some_of(const Pot& pot, const std::vector<size_t>& members) {
   std::vector<soup::Ingredient> some;
+  some.reserve(members.size());
   for (const size_t i : members) some.push_back(pot.ingredients[i]);
   return some;
 }

@@ -214,7 +214,8 @@ std::vector<std::string> config_differences(const model::ClipConfig& a,
   for (const auto& [name, value] : of_a.list()) {
     for (const auto& [other_name, other] : of_b.list()) {
       if (name == other_name && value != other) {
-        differences.push_back(name + ": " + value + ", " + other);
+        differences.push_back(
+            std::string(name).append(": ").append(value).append(", ").append(other));
       }
     }
   }

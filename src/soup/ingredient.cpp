@@ -15,7 +15,6 @@ namespace clipnext::soup {
 namespace {
 
 namespace fs = std::filesystem;
-using weights::Tensor;
 using weights::TensorMap;
 
 constexpr const char* kConfigFile = "open_clip_config.json";
@@ -92,7 +91,7 @@ TensorMap snapshot_tensors(const TensorMap& all, std::string_view prefix, const 
 }
 
 // Plain names, and scalars as scalars.
-void set_tensors(Ingredient& ingredient, TensorMap tensors) {
+void set_tensors(Ingredient& ingredient, TensorMap&& tensors) {
   for (auto& [name, tensor] : tensors) {
     const bool prefixed = name.starts_with(kText);
     ingredient.text_prefix = ingredient.text_prefix || prefixed;

@@ -84,7 +84,7 @@ TEST(SoupMean, IsWithinHalfAUnitInTheLastPlace) {
       const auto check = [&](float found, long double value) {
         const float next = std::nextafter(std::fabs(found), HUGE_VALF);
         const long double ulp = static_cast<long double>(next) - std::fabs(found);
-        ASSERT_LE(std::fabs(found - value), ulp * 0.5L + std::fabs(value) * 0x1p-50L) << name;
+        ASSERT_LE(std::fabs(found - value), ulp * 0.5L + std::fabs(value) * 0x1p-50L) << value;
       };
       check(mean[k], exact);
       check(sum[k], exact_weighted);

@@ -215,33 +215,37 @@ TEST_F(Soup, ABrokenCheckpointIsNamed) {
 }
 
 TEST_F(Soup, GreedyByACommandGoesOnAfterAKillToTheSameTrace) {
-  std::vector<std::string> args = {"greedy", "-o", path("whole"), "--metric", "acc"};
   std::vector<std::string> models;
   for (uint64_t i = 0; i < 4; ++i) models.push_back(model("m" + std::to_string(i), i));
-  // A score by the weights' bytes, so that it differs and repeats.
-  const std::string script =
-      write("score.sh",
-            "echo >> \"$CALLS\"; sleep 0.2; sum=$(cksum < \"$1/open_clip_model.safetensors\")\n"
-            "echo progress; echo \"{\\\"acc\\\": 0.${sum%% *}}\"\n");
-  const auto greedy = [&](const std::string& out, const std::string& calls,
-                          std::optional<int> kill_after_ms) {
+  // A score by the weights' bytes, so that it differs and repeats. With DIE the fourth call kills
+  // the program that asks.
+  const std::string script = write(
+      "score.sh",
+      "echo >> \"$CALLS\"\n"
+      "if [ -n \"$DIE\" ] && [ \"$(wc -l < \"$CALLS\")\" -ge 4 ]; then\n"
+      "  p=$PPID\n"
+      "  until [ \"$(cat /proc/$p/comm)\" = clipnext ]; do p=$(cut -d' ' -f4 /proc/$p/stat); done\n"
+      "  kill -9 $p; exit 1\n"
+      "fi\n"
+      "sum=$(cksum < \"$1/open_clip_model.safetensors\")\n"
+      "echo progress; echo \"{\\\"acc\\\": 0.${sum%% *}}\"\n");
+  const auto greedy = [&](const std::string& out, const std::string& calls, const char* die) {
     std::vector<std::string> all = {"soup",           "greedy",       "-o",       path(out),
                                     "--eval-command", "sh " + script, "--metric", "acc"};
     all.insert(all.end(), models.begin(), models.end());
-    return run(
-        {.args = all, .environment = {{"CALLS", path(calls)}}, .kill_after_ms = kill_after_ms});
+    return run({.args = all, .environment = {{"CALLS", path(calls)}, {"DIE", die}}});
   };
-  const Outcome whole = greedy("whole", "calls", {});
+  const Outcome whole = greedy("whole", "calls", "");
   ASSERT_EQ(whole.status, 0) << whole.err;
   EXPECT_EQ(read(path("calls")).size(), 7U);  // 2n - 1
   EXPECT_FALSE(fs::exists(path("whole.scores.jsonl")));
 
-  EXPECT_NE(greedy("resumed", "calls1", 900).status, 0);
+  EXPECT_EQ(greedy("resumed", "calls1", "1").status, 128 + 9);
   EXPECT_FALSE(fs::exists(path("resumed")));
-  const Outcome resumed = greedy("resumed", "calls2", {});
+  const Outcome resumed = greedy("resumed", "calls2", "");
   ASSERT_EQ(resumed.status, 0) << resumed.err;
-  EXPECT_NE(resumed.err.find("going on with"), std::string::npos) << resumed.err;
-  EXPECT_LT(read(path("calls2")).size(), 7U);
+  EXPECT_NE(resumed.err.find("going on with 3 scores"), std::string::npos) << resumed.err;
+  EXPECT_EQ(read(path("calls2")).size(), 4U);
   const Json a = Json::parse(read(path("whole/soup.json")));
   const Json b = Json::parse(read(path("resumed/soup.json")));
   EXPECT_EQ(a["greedy"], b["greedy"]);
