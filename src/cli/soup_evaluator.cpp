@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/folder_writer.h"
 #include "base/interrupt.h"
 #include "base/python_json.h"
 #include "base/text_lines.h"
@@ -298,13 +299,13 @@ soup::Scores SoupEvaluator::compute(const soup::Plan& plan,
 
 soup::Scores SoupEvaluator::run_command(const soup::Plan& plan,
                                         std::span<const soup::Ingredient> ingredients) {
-  const soup::OutputFolder folder(place_.string() + ".candidate", /*replace=*/true);
+  const FolderWriter writer(place_.string() + ".candidate");  // never committed
+  const fs::path& folder = writer.folder();
   soup::PassOptions pass;
   pass.distances = false;
   pass.hashes = false;
-  write_model(folder.path(), pot_, plan, ingredients, pass, /*allow_nonfinite=*/false, pool_);
-  data::ChildProcess child(
-      {"/bin/sh", "-c", options_.command + " \"$1\"", "sh", fs::absolute(folder.path()).string()});
+  write_model(folder, pot_, plan, ingredients, pass, /*allow_nonfinite=*/false, pool_);
+  data::ChildProcess child({"/bin/sh", "-c", options_.command + " \"$1\"", "sh", folder.string()});
   const std::string output = read_output(child);
   const int status = child.wait();
   require(status == 0, "--eval-command ", options_.command, ": ended with status ", status);

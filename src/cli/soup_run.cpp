@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_writer.h"
 #include "base/progress.h"
 #include "model/bind.h"
 #include "model/source.h"
@@ -221,13 +222,14 @@ soup::WrittenWeights write_model(const fs::path& folder, const Pot& pot, const s
 void finish_soup(const SoupOptions& o, const Pot& pot, Cooked cooked, Backend& backend) {
   std::vector<std::string> warnings = soup::warnings_about(cooked.ingredients);
   warnings.insert(warnings.end(), cooked.plan.warnings.begin(), cooked.plan.warnings.end());
+  soup::check_output(o.out, o.force);
   if (o.dry_run) {
-    soup::check_output(o.out, o.force);
     for (const std::string& warning : warnings) note("warning: " + warning);
     say_dry(o, cooked, warnings);
     return;
   }
-  soup::OutputFolder folder(o.out, o.force);
+  FolderWriter writer(o.out);
+  const fs::path& folder = writer.folder();
   ThreadPool pool(o.common.threads);
   int64_t bytes = 0;
   for (const auto& tensor : cooked.plan.tensors) {
@@ -240,8 +242,8 @@ void finish_soup(const SoupOptions& o, const Pot& pot, Cooked cooked, Backend& b
                                  const int64_t before = done.fetch_add(count);
                                  progress.add((before + count) / kMegabyte - before / kMegabyte);
                                }};
-  const soup::WrittenWeights written = write_model(
-      folder.path(), pot, cooked.plan, cooked.ingredients, pass, o.allow_nonfinite, pool);
+  const soup::WrittenWeights written =
+      write_model(folder, pot, cooked.plan, cooked.ingredients, pass, o.allow_nonfinite, pool);
   progress.finish();
   cooked.provenance.version = CLIPNEXT_VERSION;
   cooked.provenance.sha256 = written.pass.sha256;
@@ -254,7 +256,7 @@ void finish_soup(const SoupOptions& o, const Pot& pot, Cooked cooked, Backend& b
     const auto checkpoint = weights::open_checkpoint(folder / kWeightsFile);
     weights::write_torch_zip(folder / "open_clip_pytorch_model.bin", checkpoint.tensors);
   }
-  folder.commit();
+  writer.commit(soup::stale_files());
 
   for (std::string& warning : distance_warnings(written.pass, cooked.ingredients)) {
     warnings.push_back(std::move(warning));

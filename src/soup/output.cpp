@@ -1,7 +1,6 @@
 #include "soup/output.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,33 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kAlignment = 8;  // of safetensors' own writer
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
-// What a model folder consists of, so that nothing else is ever removed.
-bool is_ours(const std::string& name) {
-  constexpr std::array<std::string_view, 8> kNames = {"open_clip_model.safetensors",
-                                                      "open_clip_pytorch_model.bin",
-                                                      "open_clip_config.json",
-                                                      "soup.json",
-                                                      "README.md",
-                                                      ".gitattributes",
-                                                      "wise-ft.svg",
-                                                      "wise-ft.json"};
-  const auto files = tokenizer_files();
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
-         std::find(files.begin(), files.end(), name) != files.end();
-}
-
-void sync_folder(const fs::path& folder) {
-  const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  fsync(fd);
-  close(fd);
-}
 
 /// A file that is written at places, from several threads.
 class PlacedFile {
@@ -126,55 +98,19 @@ void check_elements(const fs::path& file, const Plan& plan, const PlannedTensor&
 
 }  // namespace
 
-void check_output(const fs::path& final_path, bool replace) {
-  if (!is_there(final_path)) return;
-  require(replace, final_path.string(), ": is there already; --force replaces it");
+void check_output(const fs::path& folder, bool replace) {
   std::error_code error;
-  require(fs::is_directory(final_path, error), final_path.string(),
+  if (!fs::exists(fs::symlink_status(folder, error))) return;
+  require(fs::is_directory(folder, error), folder.string(),
           ": is a file, and a folder is to be written");
-  for (fs::directory_iterator it(final_path, error), end; !error && it != end;
-       it.increment(error)) {
-    require(is_ours(it->path().filename().string()), final_path.string(), ": holds ",
-            it->path().filename().string(),
-            ", which is no part of a model folder; --force would remove it, so move it away first");
-  }
-  require(!error, final_path.string(), ": cannot list the folder: ", error.message());
+  require(replace, folder.string(), ": is there already; --force replaces the model in it");
 }
 
-OutputFolder::OutputFolder(fs::path final_path, bool replace) : final_(std::move(final_path)) {
-  if (!final_.has_filename()) final_ = final_.parent_path();  // OUT/
-  require(!final_.empty(), "no folder to write to");
-  check_output(final_, replace);
-  const fs::path parent = final_.parent_path();
-  std::error_code error;
-  if (!parent.empty()) fs::create_directories(parent, error);
-  temporary_ = parent / ("." + final_.filename().string() + ".tmp." + std::to_string(getpid()));
-  fs::remove_all(temporary_, error);  // of an older process with this number
-  require(mkdir(temporary_.c_str(), 0777) == 0, final_.string(),
-          ": cannot create: ", std::strerror(errno));
-}
-
-OutputFolder::~OutputFolder() {
-  std::error_code ignored;
-  if (!committed_) fs::remove_all(temporary_, ignored);
-}
-
-void OutputFolder::commit() {
-  sync_folder(temporary_);
-  const fs::path parent = final_.parent_path();
-  if (!is_there(final_)) {
-    require(rename(temporary_.c_str(), final_.c_str()) == 0, final_.string(),
-            ": cannot rename into place: ", std::strerror(errno));
-  } else {
-    // Both names change in one step; the old folder is then under the temporary one.
-    const int done =
-        renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, final_.c_str(), RENAME_EXCHANGE);
-    require(done == 0, final_.string(), ": cannot be replaced: ", std::strerror(errno));
-    std::error_code ignored;
-    fs::remove_all(temporary_, ignored);
-  }
-  committed_ = true;
-  sync_folder(parent);
+std::vector<std::string> stale_files() {
+  std::vector<std::string> names = {"open_clip_pytorch_model.bin", "wise-ft.svg", "wise-ft.json"};
+  const auto tokenizer = tokenizer_files();
+  names.insert(names.end(), tokenizer.begin(), tokenizer.end());
+  return names;
 }
 
 WrittenWeights write_weights(const fs::path& file, const Plan& plan,

@@ -1,38 +1,21 @@
-// A folder that appears whole or not at all, and in it the file of averaged weights.
+// The folder of a soup, and in it the file of averaged weights.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "soup/pass.h"
 
 namespace clipnext::soup {
 
-/// A folder under a temporary name beside its final one. Destroyed without commit() it is removed.
-class OutputFolder {
- public:
-  /// Throws Error if there is something under the final name already, unless `replace` and it is a
-  /// model folder with nothing else in it.
-  OutputFolder(std::filesystem::path final_path, bool replace);
-  ~OutputFolder();
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
+/// Throws Error if there is a folder of that name already, unless `replace`, or a file.
+void check_output(const std::filesystem::path& folder, bool replace);
 
-  const std::filesystem::path& path() const { return temporary_; }
-  std::filesystem::path operator/(std::string_view name) const { return temporary_ / name; }
-  /// Gives it its final name, after its entries have reached the disk. What it replaces is removed
-  /// after that.
-  void commit();
-
- private:
-  std::filesystem::path final_, temporary_;
-  bool committed_ = false;
-};
-
-/// Throws Error as OutputFolder's constructor does, without making anything.
-void check_output(const std::filesystem::path& final_path, bool replace);
+/// Files that another soup may have left in a folder and that say nothing of a new one.
+std::vector<std::string> stale_files();
 
 struct WrittenWeights {
   PassResult pass;
