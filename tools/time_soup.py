@@ -83,7 +83,8 @@ def anonymous_kb(pid):
 def run_soup(program, paths, out):
     begin = time.monotonic()
     process = subprocess.Popen([program, "soup", "uniform", "--model", "convnext_large_d_320", "-o", out,
-                                *map(str, paths)], stdout=subprocess.DEVNULL)
+                                *map(str, paths)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
         peak = max(peak, anonymous_kb(process.pid))

@@ -48,16 +48,30 @@ int complain(const std::string& message, ExitStatus status) {
   return status;
 }
 
-// What is wrong with the command line, and where to look.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-  const auto chosen = app.get_subcommands();
-  if (!chosen.empty()) {
-    return std::string(error.what()) + " (clipnext " + chosen.front()->get_name() + " --help)";
-  }
+std::vector<std::string> names_of_commands(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     names.push_back(command->get_name());
   }
+  return names;
+}
+
+// What is wrong with the command line, and where to look.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty()) {
+    const CLI::App& command = *chosen.front();
+    const std::vector<std::string> unknown = command.remaining();
+    const std::vector<std::string> names = names_of_commands(command);
+    const bool wants_another = command.get_require_subcommand_min() > 0;
+    if (wants_another && command.get_subcommands().empty() && !unknown.empty()) {
+      return command.get_name() + " has no \"" + unknown.front() + "\"" +
+             model::did_you_mean(unknown.front(), names) + " (clipnext " + command.get_name() +
+             " --help)";
+    }
+    return std::string(error.what()) + " (clipnext " + chosen.front()->get_name() + " --help)";
+  }
+  const std::vector<std::string> names = names_of_commands(app);
   const std::vector<std::string> unknown = app.remaining();
   if (unknown.empty()) return "a command is required (clipnext --help)";
   return "there is no command or option \"" + unknown.front() + "\"" +

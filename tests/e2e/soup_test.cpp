@@ -203,13 +203,24 @@ TEST_F(Soup, AKillAtAnyTimeLeavesAWholeFolderOrNone) {
   EXPECT_GT(killed, 0);
 }
 
-TEST_F(Soup, ABrokenCheckpointIsNamed) {
+TEST_F(Soup, AnInterruptLeavesNothing) {
+  const std::string a = model("a", 1);
+  const auto before = entries();
+  const Outcome outcome = run({.args = {"soup", "greedy", "-o", path("out"), "--eval-command",
+                                        "sleep 60; true", "--metric", "acc", a},
+                               .interrupt_after_ms = 1500});
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_EQ(entries(), before);
+}
+
+TEST_F(Soup, BrokenCheckpointsAndCommandLinesAreNamed) {
   const std::string a = model("a", 1);
   const std::string whole = read(a + "/open_clip_model.safetensors");
   const std::string cut = write("cut.safetensors", whole.substr(0, whole.size() - 100));
   expect_error(soup({"uniform", "-o", path("out"), a, cut}), 1, "cut.safetensors");
   expect_error(soup({"uniform", "-o", path("out"), a, path("none")}), 1, "none");
   expect_error(soup({"weighted", "-o", path("out"), a}), 2, "PATH:WEIGHT");
+  expect_error(soup({"unifrm", "-o", path("out"), a}), 2, "did you mean uniform");
   expect_error(soup({"interp", "-o", path("out"), a, a, "--alpha", "1.5"}), 2, "--alpha");
   EXPECT_FALSE(fs::exists(path("out")));
 }
