@@ -27,7 +27,7 @@ void flush_folder(const fs::path& folder) {
 // A symbolic link stays one: the folder that it names is what is written.
 fs::path target_of(const fs::path& path) {
   std::error_code error;
-  fs::path full = fs::weakly_canonical(path, error);
+  fs::path full = fs::weakly_canonical(fs::absolute(path, error), error);
   require(!error, path.string(), ": ", error.message());
   if (!full.has_filename()) full = full.parent_path();
   return full;

@@ -1,6 +1,7 @@
 #include "base/folder_writer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/test_error.h"
@@ -24,6 +25,15 @@ TEST(FolderWriter, AppearsAtCommitAndLeavesNothingElse) {
   writer.commit();
   EXPECT_EQ(read_file(out / "x"), "1");
   EXPECT_EQ(entries(folder / "a/b"), 1);
+}
+
+TEST(FolderWriter, TakesANameWithoutAFolder) {
+  const std::string name = "folder_writer_test." + std::to_string(getpid());
+  FolderWriter writer(name);
+  write_file(writer.folder() / "x", "1");
+  writer.commit();
+  EXPECT_EQ(read_file(name + "/x"), "1");
+  fs::remove_all(name);
 }
 
 TEST(FolderWriter, WithoutCommitLeavesNothing) {

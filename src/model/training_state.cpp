@@ -55,7 +55,10 @@ class Findings {
     }
     for (const auto& [name, moments] : optimizer.moments) {
       if (!grouped.contains(name)) add("the optimizer's state of " + name + " is in no group");
-      for (const auto& [kind, tensor] : moments.tensors) check(name, tensor, kind + " of " + name);
+      for (const auto& [kind, tensor] : moments.tensors) {
+        std::string label = kind;
+        check(name, tensor, label.append(" of ").append(name));
+      }
       if (moments.step < 0) add("the step of " + name + " is below 0");
     }
   }

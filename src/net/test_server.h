@@ -102,7 +102,7 @@ class TestServer {
     const std::lock_guard lock(mutex_);
     return requests_;
   }
-  /// Bytes of bodies that were sent, over all requests.
+  /// Bytes of bodies that were given to the system to send, over all requests.
   int64_t bytes_served() const { return bytes_served_; }
   size_t requests_for(const std::string& path) const {
     size_t count = 0;
@@ -172,8 +172,9 @@ class TestServer {
         bytes_per_second > 0 ? static_cast<size_t>(bytes_per_second / 100 + 1) : size_t{1} << 16;
     for (; !body.empty() && !stop_; body.remove_prefix(std::min(piece, body.size()))) {
       const std::string_view now = body.substr(0, piece);
-      if (!send_all(connection, now)) return;
+      // Before they go: whoever has them all finds them counted.
       bytes_served_ += static_cast<int64_t>(now.size());
+      if (!send_all(connection, now)) return;
       if (bytes_per_second > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   }
