@@ -272,13 +272,11 @@ void finish_soup(const SoupOptions& o, const Pot& pot, Cooked cooked, Backend& b
 std::string distance_table(const soup::Distances& distances,
                            std::span<const soup::Ingredient> ingredients) {
   if (distances.pairs.empty()) return "";
-  constexpr size_t kMostNamed = 40;
   std::string text = "  relative distances |a - b| / |a|\n";
   for (const soup::Distance& pair : distances.pairs) {
     text += format("    %.3g  ", pair.relative);
     if (pair.cosine) text += format("cosine of deltas %.3f  ", *pair.cosine);
-    text += fit(ingredients[pair.a].given, kMostNamed) + "  " +
-            fit(ingredients[pair.b].given, kMostNamed) + "\n      ";
+    text += ingredients[pair.a].given + " and " + ingredients[pair.b].given + "\n      ";
     for (size_t g = 0; g < distances.groups.size(); ++g) {
       text += (g == 0 ? "" : ", ") + distances.groups[g] + format(" %.3g", pair.by_group[g]);
     }
