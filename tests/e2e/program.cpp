@@ -19,15 +19,15 @@ namespace {
 namespace fs = std::filesystem;
 
 void redirect(const fs::path& file, int flags, int descriptor) {
-  const int fd = open(file.c_str(), flags, 0600);
+  const int fd = open(file.c_str(), flags);
   if (fd < 0 || dup2(fd, descriptor) < 0) _exit(126);
   close(fd);
 }
 
 [[noreturn]] void become(const Run& o, const fs::path& io) {
   redirect(io / "in", O_RDONLY, STDIN_FILENO);
-  redirect(io / "out", O_WRONLY | O_CREAT, STDOUT_FILENO);
-  redirect(io / "err", O_WRONLY | O_CREAT, STDERR_FILENO);
+  redirect(io / "out", O_WRONLY, STDOUT_FILENO);
+  redirect(io / "err", O_WRONLY, STDERR_FILENO);
   unsetenv("CLIPNEXT_MODEL");
   for (const auto& [name, value] : o.environment) setenv(name.c_str(), value.c_str(), 1);
   if (chdir(o.folder.c_str()) != 0) _exit(126);
@@ -49,6 +49,8 @@ Json Outcome::json() const {
 Outcome run(const Run& options) {
   const TestFolder io;
   std::ofstream(io / "in", std::ios::binary) << options.input;
+  // Here, since a child may be killed before it opens them.
+  for (const char* name : {"out", "err"}) std::ofstream(io / name, std::ios::binary).flush();
   const pid_t child = fork();
   if (child == 0) become(options, io.path());
   if (const auto ms = options.kill_after_ms ? options.kill_after_ms : options.interrupt_after_ms) {
