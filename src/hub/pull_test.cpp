@@ -171,8 +171,7 @@ TEST_F(Pull, AWrongHashIsThrownAway) {
     EXPECT_ERROR(message, "it was thrown away");
     EXPECT_ERROR(message, etag);
     EXPECT_FALSE(fs::exists(snapshot(name)));
-    EXPECT_TRUE(std::none_of(blobs().begin(), blobs().end(),
-                             [&](const std::string& blob) { return blob.starts_with(etag); }));
+    for (const std::string& blob : blobs()) EXPECT_FALSE(blob.starts_with(etag)) << blob;
     file.content = right;
     hub_.hook = nullptr;
   }
