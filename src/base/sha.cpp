@@ -9,18 +9,6 @@
 namespace clipnext {
 namespace {
 
-constexpr size_t kBlock = 64;
-
-constexpr uint32_t kRounds[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-
 uint32_t load(const unsigned char* bytes) {
   return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
 }
@@ -37,7 +25,7 @@ void compress(std::array<uint32_t, 8>& state, const unsigned char* block) {
   auto [a, b, c, d, e, f, g, h] = state;
   for (size_t i = 0; i < 64; ++i) {
     const uint32_t first = h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) +
-                           ((e & f) ^ (~e & g)) + kRounds[i] + w[i];
+                           ((e & f) ^ (~e & g)) + kSha256Rounds[i] + w[i];
     const uint32_t second =
         (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     h = g;
@@ -92,7 +80,7 @@ void sha256_portable(uint32_t* state, const void* blocks, size_t count) {
   std::array<uint32_t, 8> words{};
   std::copy_n(state, words.size(), words.begin());
   for (size_t i = 0; i < count; ++i) {
-    compress(words, static_cast<const unsigned char*>(blocks) + i * kBlock);
+    compress(words, static_cast<const unsigned char*>(blocks) + i * kSha256Block);
   }
   std::copy(words.begin(), words.end(), state);
 }
@@ -106,22 +94,22 @@ void Sha<Words>::add(std::string_view bytes) {
   size_t left = bytes.size();
   size_ += left;
   if (filled_ > 0) {
-    const size_t taken = std::min(left, kBlock - filled_);
+    const size_t taken = std::min(left, kSha256Block - filled_);
     std::memcpy(block_.data() + filled_, at, taken);
     filled_ += taken;
     at += taken;
     left -= taken;
-    if (filled_ < kBlock) return;
+    if (filled_ < kSha256Block) return;
     compress(state_, block_.data());
     filled_ = 0;
   }
   if constexpr (Words == 8) {
-    if (left >= kBlock && sha256_blocks(state_.data(), at, left / kBlock)) {
-      at += left / kBlock * kBlock;
-      left %= kBlock;
+    if (left >= kSha256Block && sha256_blocks(state_.data(), at, left / kSha256Block)) {
+      at += left / kSha256Block * kSha256Block;
+      left %= kSha256Block;
     }
   }
-  for (; left >= kBlock; at += kBlock, left -= kBlock) compress(state_, at);
+  for (; left >= kSha256Block; at += kSha256Block, left -= kSha256Block) compress(state_, at);
   if (left > 0) std::memcpy(block_.data(), at, left);
   filled_ = left;
 }
@@ -130,7 +118,7 @@ template <size_t Words>
 std::string Sha<Words>::hex() {
   const uint64_t bits = size_ * 8;
   std::string end(1, '\x80');
-  end.append((kBlock + 56 - (filled_ + 1)) % kBlock, '\0');
+  end.append((kSha256Block + 56 - (filled_ + 1)) % kSha256Block, '\0');
   for (int shift = 56; shift >= 0; shift -= 8) end += static_cast<char>(bits >> shift & 0xFF);
   add(end);
   std::string text;
