@@ -13,10 +13,10 @@ clipnext=${CLIPNEXT:-$root/build/clipnext}
 [ -f "$data/00000.tar" ] || { echo "$data: no shards (00000.tar, ...) in this folder" >&2; exit 1; }
 
 parent_size=48 size=64          # 256 and 320 px in the published one
-parent_epochs=30
+parent_epochs=20
 names=(a b c)
 rates=(3e-4 1.8e-4 1.5e-4)      # as 1e-4 : 6e-5 : 5e-5
-epochs=(8 5 6)                  # as 3.26 : 2.04 : 2.44 billion samples
+epochs=(5 3 4)                  # as 3.26 : 2.04 : 2.44 billion samples
 few=()
 if [ "${FAST:-0}" != 0 ]; then
   parent_epochs=1 epochs=(1 1 1)

@@ -83,8 +83,11 @@ std::string model_description(const CardContext& card) {
           std::to_string(config.text.vocab_size) + "\n";
   text += "- **Weights:** " + prose(facts.dtypes) + "\n";
   if (facts.soup) {
-    text += "- **Made of:** " + std::to_string(facts.soup->ingredients.size()) +
-            " checkpoints, averaged (see [Training Procedure](#training-procedure))\n";
+    const std::size_t count = facts.soup->ingredients.size();
+    text += "- **Made of:** " +
+            (count == 1 ? std::string("one checkpoint")
+                        : std::to_string(count) + " checkpoints, averaged") +
+            " (see [Training Procedure](#training-procedure))\n";
   }
   text += "\nFor one picture and one text of full length:\n\n" + figures(card);
   return text;

@@ -219,6 +219,15 @@ The average itself: `acc1` 0.5
   EXPECT_FALSE(contains(card.text, "somebody"));
 }
 
+TEST(Card, GreedySoupOfOneIsACheckpoint) {
+  CardFacts facts = bare_facts();
+  facts.soup =
+      parse_soup(R"({"recipe": "greedy", "ingredients": [{"name": "a.pt"}]})", "soup.json");
+  const Card card = model_card(facts, {});
+  EXPECT_TRUE(contains(card.text, "- **Made of:** one checkpoint (see")) << card.text;
+  EXPECT_TRUE(contains(card.text, "The weights are those of one checkpoint, the best: its mean"));
+}
+
 TEST(Card, TextsFromFilesStayTexts) {
   const std::string evil =
       "x\n---\nlicense: evil\n<script>alert(1)</script> | a | [l](http://e)\n# H";

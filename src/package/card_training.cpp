@@ -182,6 +182,10 @@ std::string recipe_sentence(const Soup& soup) {
                        : std::string()) +
            ".";
   }
+  if (soup.recipe == "greedy" && soup.ingredients.size() == 1) {
+    return "The weights are those of one checkpoint, the best: its mean with any other scored "
+           "no higher.";
+  }
   if (soup.recipe == "greedy") {
     return "The weights are the mean of those of " + count +
            " checkpoints, chosen greedily: from the best downwards, each was kept if the mean with "
