@@ -243,8 +243,9 @@ TEST(Recipes, AllAreTakenAndTheCommandLineWins) {
   EXPECT_TRUE(headline.gather_with_grad);
   EXPECT_EQ(python_repr(headline.aug_cfg),
             "{'use_timm': True, 'scale': (0.5, 1.0), 're_prob': 0.4}");
-  for (const char* name : {"convnext-large-256", "convnext-large-320-1e-4",
-                           "convnext-large-320-6e-5", "emoji-atto", "one-machine"}) {
+  for (const char* name :
+       {"convnext-large-256", "convnext-large-320-1e-4", "convnext-large-320-6e-5", "emoji-atto",
+        "emoji-atto-light", "one-machine"}) {
     EXPECT_TRUE(parse_options(Line{"--recipe", name}).warnings.empty()) << name;
   }
   expect_complaint({"--recipe", "emoji"}, {"emoji-atto", "one-machine"});
