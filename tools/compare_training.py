@@ -49,6 +49,7 @@ def parse():
     parser.add_argument("--world", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=3, help="of the initial weights")
     return parser.parse_args()
 
 
@@ -217,7 +218,7 @@ def compare(args, kind, world, folder):
     model_file = folder / f"compare_{kind}.json"
     model_file.write_text(json.dumps(MODELS[kind]))
     open_clip.add_model_config(model_file)
-    torch.manual_seed(3)
+    torch.manual_seed(args.seed)
     initial = folder / "initial.pt"
     torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
     table = make_pictures(folder, args.steps * args.batch * world)
@@ -265,7 +266,7 @@ def compare_headline(args, folder):
     model_file = folder / "compare_headline.json"
     model_file.write_text(json.dumps(config))
     open_clip.add_model_config(model_file)
-    torch.manual_seed(3)
+    torch.manual_seed(args.seed)
     initial, out = folder / "initial.pt", folder / "reference.pt"
     torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
     table = make_pictures(folder, args.steps * args.batch)
