@@ -17,6 +17,7 @@
 #include "data/tar.h"
 #include "kernels/kernels.h"
 #include "pipeline/train_loader.h"
+#include "train/memory.h"
 
 namespace clipnext {
 namespace {
@@ -110,6 +111,7 @@ void run(const std::vector<std::string>& args) {
 }  // namespace clipnext
 
 int main(int argc, char** argv) {
+  clipnext::train::keep_freed_memory();  // as the trainer does
   try {
     clipnext::run({argv + 1, argv + argc});
   } catch (const std::exception& error) {
