@@ -3,9 +3,10 @@
 
     python3 tools/time_soup.py --clipnext build/clipnext [--folder DIR]
 
-Writes --count files of 1.4 GB, float32 values under the names of convnext_large_d_320, drops them from the page cache, and times reading them one after
-another in large pieces; drops them again, and times the soup, whose largest anonymous memory is read
-from /proc while it runs. Prints both, and the share. Needs room for --count + 1 files; removes all.
+Writes --count files of 1.4 GB, float32 values under the names of convnext_large_d_320, drops them
+from the page cache, and times reading them one after another in large pieces; drops them again, and
+times the soup, whose largest anonymous memory is read from /proc while it runs. Prints both, and
+the share. Needs room for --count + 1 files; removes all.
 """
 
 import argparse
