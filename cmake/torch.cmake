@@ -24,6 +24,11 @@ target_link_options(clipnext_torch INTERFACE
   $<$<BOOL:${nvidia_libraries}>:-Wl,-rpath,$<JOIN:${nvidia_libraries},:>>
   # What the CPU libraries ask of CUDA is found when they are loaded.
   -Wl,--allow-shlib-undefined)
+# Without the compiler's OpenMP, ATen's parallel_for in our sources would run on one thread. The library is
+# the one that libtorch brings, by the path above.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+target_compile_options(clipnext_torch INTERFACE ${OpenMP_CXX_FLAGS})
+target_link_options(clipnext_torch INTERFACE ${OpenMP_CXX_FLAGS})
 target_link_libraries(clipnext_torch INTERFACE torch_cpu c10)
 # GPUs need no more than this, neither to compile nor to link: libtorch's CUDA library is loaded when a
 # command asks for one (train/device.h). What has an interface of its own, NCCL, is compiled against

@@ -1,12 +1,12 @@
 #include "train/depthwise.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
 #include "kernels/kernels.h"
 #include "train/mode.h"
+#include "train/parallel.h"
 
 namespace clipnext::train {
 namespace {
@@ -34,13 +34,11 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& taps, const at::Tenso
   float* out = y.data_ptr<float>();
   // Bands read three rows above and below their own, so not too thin.
   const int64_t bands = std::max<int64_t>(1, h / 14);
-  at::parallel_for(0, x.size(0) * bands, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = i / bands * picture;
-      const int64_t band = i % bands;
-      kernels::kernels().depthwise_conv7(in + at, h, w, c, weight, offset, h * band / bands,
-                                         h * (band + 1) / bands, out + at);
-    }
+  parallel_for(x.size(0) * bands, [&](int64_t i) {
+    const int64_t at = i / bands * picture;
+    const int64_t band = i % bands;
+    kernels::kernels().depthwise_conv7(in + at, h, w, c, weight, offset, h * band / bands,
+                                       h * (band + 1) / bands, out + at);
   });
   return y;
 }
@@ -55,12 +53,10 @@ std::pair<at::Tensor, at::Tensor> tap_gradients(const at::Tensor& x, const at::T
   const float* in = x.const_data_ptr<float>();
   const float* g = grad.const_data_ptr<float>();
   float* out = sums.data_ptr<float>();
-  at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      float* taps = out + i * (kTaps + 1) * c;
-      kernels::kernels().depthwise_conv7_grad(in + i * h * w * c, g + i * h * w * c, h, w, c, taps,
-                                              taps + kTaps * c);
-    }
+  parallel_for(n, [&](int64_t i) {
+    float* taps = out + i * (kTaps + 1) * c;
+    kernels::kernels().depthwise_conv7_grad(in + i * h * w * c, g + i * h * w * c, h, w, c, taps,
+                                            taps + kTaps * c);
   });
   const at::Tensor total = sums.sum(0);
   return {total.narrow(0, 0, kTaps), total[kTaps]};

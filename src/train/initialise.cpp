@@ -1,5 +1,4 @@
 // Initial values of a model trained from scratch, tensor by tensor (spec: model.md section 12).
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "base/random.h"
 #include "model/synthetic.h"
+#include "train/parallel.h"
 #include "train/params.h"
 
 namespace clipnext::train {
@@ -129,9 +129,8 @@ at::Tensor draw_all(const Rule& rule, uint64_t key, const weights::Shape& shape)
   constexpr int64_t kGrain = 1 << 14;
   at::Tensor values = at::empty(shape, at::kFloat);
   float* out = values.data_ptr<float>();
-  at::parallel_for(0, values.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = draw(rule, key, i);
-  });
+  parallel_for(
+      values.numel(), [&](int64_t i) { out[i] = draw(rule, key, i); }, kGrain);
   return values;
 }
 

@@ -1,6 +1,5 @@
 #include "train/mlp.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "train/parallel.h"
 
 namespace clipnext::train {
 namespace {
@@ -32,10 +32,10 @@ Packed pack(const at::Tensor& weight) {
   const float* from = w.const_data_ptr<float>();
   float* to = packed.values.data_ptr<float>();
   const int64_t panels = (packed.n + kPackedColumns - 1) / kPackedColumns;
-  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
-    const int64_t first = begin * kPackedColumns;
-    const int64_t last = std::min(end * kPackedColumns, packed.n);
-    kernels::kernels().pack_f32(from + first * packed.k, packed.k, last - first, packed.k,
+  parallel_for(panels, [&](int64_t panel) {
+    const int64_t first = panel * kPackedColumns;
+    kernels::kernels().pack_f32(from + first * packed.k, packed.k,
+                                std::min(kPackedColumns, packed.n - first), packed.k,
                                 to + first * packed.k);
   });
   return packed;
@@ -100,9 +100,8 @@ std::vector<Piece> pieces_of(int64_t rows, int64_t hidden, const Kept& kept) {
 
 template <class F>
 void for_each_piece(const std::vector<Piece>& pieces, const F& f) {
-  at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) f(pieces[static_cast<size_t>(i)]);
-  });
+  parallel_for(static_cast<int64_t>(pieces.size()),
+               [&](int64_t i) { f(pieces[static_cast<size_t>(i)]); });
 }
 
 /// gamma times drop path's factor; undefined if that is 1 throughout.
