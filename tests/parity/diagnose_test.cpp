@@ -156,7 +156,7 @@ TEST_F(Diagnose, AWrongSetOfTemplatesIsNamedFirst) {
 TEST_F(Diagnose, AMixUpOfActivationsIsNamedFirst) {
   // Its few layers make nearly as many lucky guesses with the wrong one; so that it shows, the
   // pictures are those which it names rightly with its own.
-  datasets::Dataset set = named_rightly(pictures(as_it_is, 240));
+  datasets::Dataset set = named_rightly(pictures(as_it_is, 600));
   model::ClipConfig quick = config_;
   quick.text.activation = model::Activation::kQuickGelu;
   EXPECT_EQ(first_suspect(set, quick, config_, set.prompts), "GELU instead of QuickGELU");
