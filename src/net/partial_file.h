@@ -52,7 +52,6 @@ class PartialFile {
 
  private:
   void write_at(int64_t position, std::string_view bytes);
-  void write_origin(const std::string& url, int64_t total, int64_t count);
   bool recall_ranges(int64_t total, int64_t count, int64_t length);
   void set_ranges(int64_t total, int64_t count);
 
