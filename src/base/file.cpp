@@ -93,9 +93,11 @@ std::string read_stdin(int64_t max_bytes) {
 
 FileWriter::FileWriter(std::filesystem::path path) : path_(std::move(path)) {
   static std::atomic<int> counter{0};
-  temporary_ = path_;
-  temporary_ += ".tmp." + std::to_string(getpid()) + "." + std::to_string(counter++);
-  fd_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  do {  // a process of the same number may have been killed while it wrote here
+    temporary_ = path_;
+    temporary_ += ".tmp." + std::to_string(getpid()) + "." + std::to_string(counter++);
+    fd_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (fd_ < 0 && errno == EEXIST);
   require(fd_ >= 0, path_.string(), ": cannot create: ", std::strerror(errno));
   slot_ = publish(temporary_.c_str());
   struct stat target {};

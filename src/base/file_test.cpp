@@ -48,6 +48,15 @@ TEST_F(FileTest, WithoutCommitNothingIsLeftBehind) {
   EXPECT_EQ(entries(), 1U);
 }
 
+TEST_F(FileTest, WhatAKilledProcessOfTheSameNumberLeftIsInNobodysWay) {
+  for (int i = 0; i < 100; ++i) {
+    const std::string ending = ".tmp." + std::to_string(getpid()) + "." + std::to_string(i);
+    std::ofstream(folder_ / ("a" + ending)) << "left";
+  }
+  write_file(folder_ / "a", "new");
+  EXPECT_EQ(read_file(folder_ / "a"), "new");
+}
+
 TEST_F(FileTest, ErrorsNameTheFile) {
   const auto message = [](auto&& f) -> std::string {
     try {

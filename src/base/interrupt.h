@@ -3,10 +3,10 @@
 
 namespace clipnext {
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 (of batch systems) set the flag; the same one
-/// again, or SIGINT after another, ends the process at once, less the temporary files of its
-/// FileWriters. A file above the size limit of the process is an error
-/// when it is written, not a signal.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 (of batch systems) set the flag. SIGINT after it
+/// is set, or the same one again after five seconds, ends the process at once, less the temporary
+/// files of its FileWriters. A file above the size limit of the process is an error when it is
+/// written, not a signal.
 void catch_interrupts();
 
 /// Whether a signal came since catch_interrupts().
