@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/interrupt.h"
 
 extern char** environ;
 
@@ -100,7 +99,7 @@ bool ChildProcess::ended() {
   return true;
 }
 
-int ChildProcess::wait() {
+int ChildProcess::wait(StopFlag stop) {
   using Clock = std::chrono::steady_clock;
   constexpr auto kGrace = std::chrono::seconds(10);
   close_output();
@@ -108,7 +107,7 @@ int ChildProcess::wait() {
   auto pause = std::chrono::microseconds(100);
   bool killed = false;
   while (!ended()) {
-    throw_if_interrupted();
+    throw_if_stopped(stop);
     if (!killed && Clock::now() - begin > kGrace) {
       kill_group();
       killed = true;

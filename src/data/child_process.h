@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "data/stop.h"
+
 namespace clipnext::data {
 
 /// Runs a command in a process group of its own, with standard input empty and standard error ours.
@@ -21,8 +23,8 @@ class ChildProcess {
   /// Where its standard output is read; -1 after wait().
   int output() const { return output_; }
   /// Closes the output and waits for the end; one that goes on for 10 seconds after that is killed.
-  /// Returns its exit status, 128 + N if signal N ended it. Throws Interrupted.
-  int wait();
+  /// Returns its exit status, 128 + N if signal N ended it. Throws Interrupted, also for `stop`.
+  int wait(StopFlag stop = nullptr);
 
  private:
   bool ended();

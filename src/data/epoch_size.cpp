@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -47,8 +48,8 @@ int64_t sum_sizes(const ShardList& shards, const std::string& file) {
     const std::string name = url.substr(url.rfind('/') + 1);  // npos + 1 is 0
     const auto size = sizes.find(name);
     require(size != sizes.end(), file, ": no entry for shard ", name);
-    require(size->is_number_unsigned(), file, ": entry ", name, " is ", size->dump(),
-            ", expected a number of samples");
+    require(size->is_number_unsigned() && std::in_range<int64_t>(size->get<uint64_t>()), file,
+            ": entry ", name, " is ", size->dump(), ", expected a number of samples");
     sum = checked_add(sum, size->get<int64_t>(), "samples of sizes.json");
   }
   return sum;

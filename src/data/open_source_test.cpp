@@ -70,7 +70,9 @@ TEST_F(Sizes, MalformedFilesAreErrors) {
   for (const char* bad : {R"({"00.tar": 1})", R"({"00.tar": 1, "01.tar": -1, "02.tar": 1})",
                           R"({"00.tar": 1, "01.tar": "x", "02.tar": 1})", "[]", "{",
                           R"({"00.tar": 9000000000000000000, "01.tar": 9000000000000000000,
-                              "02.tar": 1})"}) {
+                              "02.tar": 1})",
+                          R"({"00.tar": 9223372036854775808, "01.tar": 1, "02.tar": 1})",
+                          R"({"00.tar": 18446744073709551615, "01.tar": 20, "02.tar": 1})"}) {
     write_file(temporary_ / "sizes.json", bad);
     EXPECT_THROW(find(), Error) << bad;
   }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "data/stop.h"
+
 namespace clipnext::data {
 
 struct RawSample {
@@ -37,6 +39,9 @@ class SampleSource {
   /// data has no end: what runs out begins again in the same order. Throws Error if nothing can be
   /// read at all.
   virtual std::optional<RawSample> next() = 0;
+  /// Gives next() a flag to look at wherever it may wait long: once it is set, next() throws
+  /// Interrupted, and only begin_epoch() goes on from there. The flag must outlive the last next().
+  virtual void stop_on(StopFlag /*stop*/) {}
 };
 
 }  // namespace clipnext::data

@@ -28,7 +28,7 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 ShardReader::ShardReader(const std::string& url, const MemberKeys& keys, RepeatedPart repeated,
-                         uint64_t caption_key, const OnFault& on_fault)
+                         uint64_t caption_key, const OnFault& on_fault, StopFlag stop)
     : url_(url),
       keys_(keys),
       repeated_(repeated),
@@ -38,7 +38,8 @@ ShardReader::ShardReader(const std::string& url, const MemberKeys& keys, Repeate
     const auto skip = [this](const std::string& member, const std::string& reason) {
       on_fault_(url_ + ": member " + member, reason);
     };
-    archive_ = std::make_unique<Archive>(url_, open_shard(url_), keys_.max_member_bytes, skip);
+    archive_ =
+        std::make_unique<Archive>(url_, open_shard(url_, stop), keys_.max_member_bytes, skip);
   } catch (const Interrupted&) {
     throw;
   } catch (const Error& error) {

@@ -37,10 +37,10 @@ enum class RepeatedPart : uint8_t { kNextSample, kFault };
 /// on in the next shard. Throws Interrupted only.
 class ShardReader {
  public:
-  /// `caption_key`: of the random numbers that choose among JSON captions. `keys` and `on_fault`
-  /// must outlive the reader.
+  /// `caption_key`: of the random numbers that choose among JSON captions. `keys`, `on_fault` and
+  /// `stop` must outlive the reader.
   ShardReader(const std::string& url, const MemberKeys& keys, RepeatedPart repeated,
-              uint64_t caption_key, const OnFault& on_fault);
+              uint64_t caption_key, const OnFault& on_fault, StopFlag stop = nullptr);
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;
   ShardReader& operator=(const ShardReader&) = delete;

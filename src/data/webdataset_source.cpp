@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/interrupt.h"
 #include "base/text_lines.h"
 
 namespace clipnext::data {
@@ -77,7 +76,7 @@ void WebdatasetSource::fail_without_samples() const {
 // The next sample in the order of the shards; nothing at the end of a pass.
 std::optional<RawSample> WebdatasetSource::read() {
   while (true) {
-    throw_if_interrupted();
+    throw_if_stopped(stop_);
     if (reader_ == nullptr) {
       const auto shard = order_->next();
       if (!shard) return std::nullopt;
@@ -85,7 +84,7 @@ std::optional<RawSample> WebdatasetSource::read() {
       const uint64_t captions =
           random_key(key(Purpose::kCaptionChoice), static_cast<uint64_t>(opened_));
       reader_ = std::make_unique<ShardReader>(shards_->url(*shard), config_.keys, repeated,
-                                              captions, on_fault_);
+                                              captions, on_fault_, stop_);
       ++opened_;
       ++barren_;
     }

@@ -42,6 +42,7 @@ class WebdatasetSource : public SampleSource {
 
   void begin_epoch(int64_t epoch) override;
   std::optional<RawSample> next() override;
+  void stop_on(StopFlag stop) override { stop_ = stop; }
 
  private:
   bool training() const { return config_.order.mode != ShardMode::kOnce; }
@@ -54,6 +55,7 @@ class WebdatasetSource : public SampleSource {
   WebdatasetConfig config_;
   WorkerId id_;
   OnFault on_fault_;  // tells the one given, and keeps the last
+  StopFlag stop_ = nullptr;
 
   int64_t epoch_ = 0;
   std::optional<ShardOrder> order_;

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -198,6 +201,24 @@ TEST_F(Webdataset, PassWithoutASampleIsAnErrorRatherThanALoop) {
   config_.order.mode = ShardMode::kOnce;
   WebdatasetSource validation(list("{0..2}.tar"), config_, {}, faults_.listener());
   EXPECT_NE(error_of(validation).find("No such file"), std::string::npos);
+}
+
+TEST_F(Webdataset, StopsWaitingWhenItsReaderWantsNoMore) {
+  for (const char* silent : {"pipe:sleep 60", "pipe:exec >&-; sleep 60"}) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::atomic<bool> stop = false;
+    WebdatasetSource source(std::make_shared<const ShardList>(silent), config_, {},
+                            faults_.listener());
+    source.stop_on(&stop);
+    std::thread reader([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      stop = true;
+    });
+    EXPECT_THROW(source.next(), Interrupted) << silent;
+    reader.join();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8)) << silent;
+  }
+  EXPECT_TRUE(faults_.all.empty());
 }
 
 TEST_F(Webdataset, WorkerWithoutAShardIsAnErrorInTraining) {

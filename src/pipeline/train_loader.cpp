@@ -40,7 +40,8 @@ void check(const TrainLoaderConfig& config, size_t workers) {
   if (config.augment) image::check(*config.augment);
 }
 
-/// What one worker is at. Of it a thread that has `reading` set may use the source, without lock.
+/// What one worker is at. Of it a thread that has `reading` set may use the source and begin
+/// `filling`, without lock; where it fails there, `reading` stays set.
 struct Worker {
   int64_t index = 0;
   std::unique_ptr<data::SampleSource> source;
@@ -92,10 +93,11 @@ struct TrainLoader::State {
                std::unique_lock<std::mutex>& lock);
   bool prepare_or_report(const data::RawSample& sample, uint64_t key, float* pixels,
                          std::vector<int32_t>& tokens) const;
-  void count_bad(Worker& worker, const data::RawSample& sample);
+  static void count_bad(Worker& worker, const data::RawSample& sample);
   void fail_worker(Worker& worker, std::exception_ptr error);
   void finish_if_due(Worker& worker, std::unique_lock<std::mutex>& lock);
   void wait_for(const Worker& worker, std::unique_lock<std::mutex>& lock);
+  void throw_failure() const;
 
   const TrainLoaderConfig config_;
   const std::shared_ptr<const text::Tokenizer> tokenizer_;
@@ -107,7 +109,7 @@ struct TrainLoader::State {
   std::vector<Worker> workers_;
   bool stop_ = false;
   bool paused_ = true;
-  std::atomic<bool> hurry_ = false;  // stop_ or paused_, for those without the lock
+  std::atomic<bool> hurry_ = false;  // stop_ or paused_, for those without the lock, and sources
   int active_ = 0;                   // threads that are at a sample
   int64_t epoch_ = 0;
   size_t turn_ = 0;  // the worker whose batch is next
@@ -130,6 +132,7 @@ TrainLoader::State::State(std::vector<std::unique_ptr<data::SampleSource>> sourc
   for (size_t i = 0; i < sources.size(); ++i) {
     workers_[i].index = static_cast<int64_t>(i);
     workers_[i].source = std::move(sources[i]);
+    workers_[i].source->stop_on(&hurry_);
     workers_[i].ended = true;  // until an epoch begins
   }
   const size_t wanted =
@@ -175,6 +178,7 @@ void TrainLoader::State::begin_epoch(int64_t epoch, const LoaderPosition& from) 
 
 void TrainLoader::State::reset(Worker& worker, const LoaderPosition& from) {
   const auto count = static_cast<int64_t>(workers_.size());
+  worker.reading = false;
   worker.begun = false;
   worker.to_skip = worker.taken = from.taken[static_cast<size_t>(worker.index)];
   // Workers before the one whose turn it is have given one batch more.
@@ -215,10 +219,21 @@ std::optional<TrainBatch> TrainLoader::State::next() {
 }
 
 void TrainLoader::State::wait_for(const Worker& worker, std::unique_lock<std::mutex>& lock) {
+  using Clock = std::chrono::steady_clock;
   constexpr auto kSignalCheck = std::chrono::milliseconds(100);  // a signal wakes nobody
+  constexpr auto kPatience = std::chrono::seconds(5);
+  const auto begin = Clock::now();
   while (worker.ready.empty() && !worker.error && !worker.is_through()) {
     ready_.wait_for(lock, kSignalCheck);
     throw_if_interrupted();
+    if (Clock::now() - begin > kPatience) throw_failure();
+  }
+}
+
+/// Where another worker has failed the epoch cannot be finished, so a slow one is not waited for.
+void TrainLoader::State::throw_failure() const {
+  for (const Worker& worker : workers_) {
+    if (worker.error) std::rethrow_exception(worker.error);
   }
 }
 
@@ -229,7 +244,12 @@ void TrainLoader::State::work() {
     wake_.wait(lock, [&] { return stop_ || (worker = choose()) != nullptr; });
     if (stop_) return;
     ++active_;
-    take_one(*worker, lock);
+    try {
+      take_one(*worker, lock);
+    } catch (...) {
+      if (!lock.owns_lock()) lock.lock();
+      fail_worker(*worker, std::current_exception());
+    }
     --active_;
     if (active_ == 0) idle_.notify_all();
   }
@@ -254,21 +274,16 @@ bool TrainLoader::State::can_read(const Worker& worker) const {
          (limit == 0 || batch_index(worker) < limit);
 }
 
-/// Reads a sample and prepares it, the lock released during either.
+/// Reads a sample and prepares it, the lock released during either, and where it throws perhaps
+/// still.
 void TrainLoader::State::take_one(Worker& worker, std::unique_lock<std::mutex>& lock) {
-  if (!worker.filling) worker.filling.emplace(config_.batch_size, sample_floats_);
   worker.reading = true;
   lock.unlock();
-  std::optional<data::RawSample> sample;
-  std::exception_ptr error;
-  try {
-    sample = read(worker);
-  } catch (...) {
-    error = std::current_exception();
-  }
+  // A batch may be of hundreds of megabytes: there may be no room, and it takes a while.
+  if (!worker.filling) worker.filling.emplace(config_.batch_size, sample_floats_);
+  const std::optional<data::RawSample> sample = read(worker);
   lock.lock();
   worker.reading = false;
-  if (error) return fail_worker(worker, error);
   if (!sample) {
     worker.ended = true;
     return finish_if_due(worker, lock);
@@ -299,24 +314,14 @@ void TrainLoader::State::prepare(Worker& worker, const data::RawSample& sample, 
   float* const pixels = filler.pixels(place);
   lock.unlock();
   std::vector<int32_t> tokens;
-  std::exception_ptr error;
-  bool good = false;
-  try {
-    good = prepare_or_report(sample, key, pixels, tokens);
-  } catch (...) {
-    error = std::current_exception();
-  }
+  const bool good = prepare_or_report(sample, key, pixels, tokens);
   lock.lock();
   if (good) {
     filler.done(place, std::move(tokens));
     worker.bad_ones = 0;
   } else {
     filler.failed(place);
-    if (error) {
-      fail_worker(worker, error);
-    } else {
-      count_bad(worker, sample);
-    }
+    count_bad(worker, sample);
   }
 }
 
@@ -335,13 +340,8 @@ bool TrainLoader::State::prepare_or_report(const data::RawSample& sample, uint64
 /// Data that begins again for ever must not be tried for ever if nothing of it can be used.
 void TrainLoader::State::count_bad(Worker& worker, const data::RawSample& sample) {
   constexpr int64_t kHopeless = 10'000;
-  if (++worker.bad_ones < kHopeless) return;
-  try {
-    fail(sample.name, ": this and the ", kHopeless - 1,
-         " samples before it cannot be used; what is wrong was reported for each");
-  } catch (...) {
-    fail_worker(worker, std::current_exception());
-  }
+  require(++worker.bad_ones < kHopeless, sample.name, ": this and the ", kHopeless - 1,
+          " samples before it cannot be used; what is wrong was reported for each");
 }
 
 void TrainLoader::State::fail_worker(Worker& worker, std::exception_ptr error) {

@@ -56,7 +56,7 @@ class TrainLoader {
   TrainLoader(std::vector<std::unique_ptr<data::SampleSource>> workers,
               std::shared_ptr<const text::Tokenizer> tokenizer, const TrainLoaderConfig& config,
               data::OnFault on_fault);
-  /// Waits for the samples that are being read and decoded.
+  /// Waits for the samples that are being read and decoded, not for sources that wait for data.
   ~TrainLoader();
   TrainLoader(const TrainLoader&) = delete;
   TrainLoader& operator=(const TrainLoader&) = delete;
@@ -66,8 +66,9 @@ class TrainLoader {
   /// is dropped. Throws Error if the position is of another number of workers.
   void begin_epoch(int64_t epoch, const LoaderPosition& from = {});
   /// The next batch; nothing after the last of the epoch. Throws, again and again until the next
-  /// begin_epoch(), what the source of the worker whose turn it is threw; Error if ten thousand
-  /// samples in a row of it were bad; Interrupted.
+  /// begin_epoch(), what the source of the worker whose turn it is threw, or another's if this one
+  /// gives nothing for five seconds; Error if ten thousand samples in a row of it were bad;
+  /// Interrupted.
   std::optional<TrainBatch> next();
 
  private:

@@ -9,11 +9,16 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/random.h"
+#include "base/test_error.h"
+#include "data/shard_list.h"
+#include "data/webdataset_source.h"
 #include "image/decode.h"
 #include "image/preprocess.h"
 #include "pipeline/train_sample.h"
@@ -396,6 +401,39 @@ TEST(TrainLoader, EndsQuicklyWhileItsThreadsAreBusy) {
     std::this_thread::sleep_for(milliseconds(3));
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+TEST(TrainLoader, FailsThoughAnotherWorkerWaitsForData) {
+  const data::OnFault ignore = [](const std::string&, const std::string&) {};
+  const auto silent = std::make_shared<const data::ShardList>("pipe:sleep 60");
+  for (const bool waits_first : {false, true}) {
+    const auto start = std::chrono::steady_clock::now();
+    {
+      auto broken = std::make_unique<FakeSource>(0);
+      broken->reading = [](int64_t) { fail("the shard is gone"); };
+      std::vector<std::unique_ptr<data::SampleSource>> sources;
+      sources.push_back(std::move(broken));
+      sources.push_back(std::make_unique<data::WebdatasetSource>(silent, data::WebdatasetConfig(),
+                                                                 data::WorkerId(), ignore));
+      if (waits_first) std::swap(sources[0], sources[1]);
+      TrainLoader loader(std::move(sources), tokenizer(), small_config(), ignore);
+      loader.begin_epoch(0);
+      std::this_thread::sleep_for(milliseconds(100));  // until the pipe is waited for
+      EXPECT_EQ(message_of([&] { loader.next(); }), "the shard is gone");
+      loader.begin_epoch(1);
+      std::this_thread::sleep_for(milliseconds(100));
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30)) << waits_first;
+  }
+}
+
+TEST(TrainLoader, ThrowsWhereThereIsNoRoomForABatch) {
+  TrainLoaderConfig config = small_config();
+  config.preprocess.width = config.preprocess.height = 1;
+  config.batch_size = int64_t{1} << 59;  // its bytes can be counted, but no vector is as long
+  Rig rig(config, 2);
+  rig.loader->begin_epoch(0);
+  EXPECT_THROW(rig.loader->next(), std::length_error);
 }
 
 TEST(TrainLoader, LeavesOutPicturesThatAreTooLargeAndInvalidCaptions) {
