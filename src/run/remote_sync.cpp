@@ -1,9 +1,12 @@
 #include "run/remote_sync.h"
 
+#include <fnmatch.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -69,8 +72,37 @@ std::string output_of(const std::vector<std::string>& command, int& status) {
   return output;
 }
 
-bool is_latest(const fs::path& file) {
-  return file.filename().string().starts_with("epoch_latest.");
+/// Left out of the copy, as `aws s3 sync` spells it: epoch_latest in any format, what a FileWriter
+/// is writing, and what fetch_latest is fetching.
+constexpr std::array kLeftOut = {"*epoch_latest.*", "*.tmp.*", "*.part"};
+
+bool is_left_out(const fs::path& file) {
+  return std::any_of(kLeftOut.begin(), kLeftOut.end(), [&](const char* pattern) {
+    return fnmatch(pattern, file.filename().c_str(), 0) == 0;
+  });
+}
+
+/// Whether the copy is the file's already; not where one of the two cannot be looked at.
+bool is_copied(const fs::path& file, const fs::path& copy) {
+  std::error_code error;
+  const auto copied = fs::last_write_time(copy, error);
+  if (error) return false;
+  const auto written = fs::last_write_time(file, error);
+  return !error && copied >= written && fs::file_size(copy, error) == fs::file_size(file, error);
+}
+
+void copy_whole(const fs::path& file, const fs::path& copy) {
+  if (is_copied(file, copy)) return;
+  // Beside its place first: the copy, too, is whole or not there.
+  const fs::path part = copy.string() + ".part";
+  std::error_code error, ignored;
+  fs::copy_file(file, part, fs::copy_options::overwrite_existing, error);
+  if (!error) fs::rename(part, copy, error);
+  if (!error) return;
+  fs::remove(part, ignored);
+  // A run that goes on removes files of its own, such as a snapshot that an epoch's end replaces.
+  const bool removed = fs::status(file, ignored).type() == fs::file_type::not_found;
+  require(removed, "--remote-sync: ", copy.string(), ": cannot be written: ", error.message());
 }
 
 void copy_folder(const fs::path& from, const fs::path& to) {
@@ -78,26 +110,24 @@ void copy_folder(const fs::path& from, const fs::path& to) {
   fs::create_directories(to, error);
   require(!error, "--remote-sync: ", to.string(), ": cannot be made: ", error.message());
   for (const auto& entry : fs::recursive_directory_iterator(from)) {
-    const fs::path target = to / fs::relative(entry.path(), from);
+    const fs::path target = to / entry.path().lexically_relative(from);
     if (entry.is_directory()) {
       fs::create_directories(target, error);
-    } else if (entry.is_regular_file() && !is_latest(entry.path())) {
-      // Beside its place first: the copy, too, is whole or not there.
-      const fs::path part = target.string() + ".part";
-      const bool same = fs::exists(target) && fs::file_size(target) == entry.file_size() &&
-                        fs::last_write_time(target) >= entry.last_write_time();
-      if (same) continue;
-      fs::copy_file(entry.path(), part, fs::copy_options::overwrite_existing, error);
-      if (!error) fs::rename(part, target, error);
+      require(!error, "--remote-sync: ", target.string(), ": cannot be made: ", error.message());
+    } else if (entry.is_regular_file() && !is_left_out(entry.path())) {
+      copy_whole(entry.path(), target);
     }
-    require(!error, "--remote-sync: ", target.string(), ": cannot be written: ", error.message());
   }
 }
 
 void copy_run(const std::string& protocol, const std::string& local, const std::string& remote) {
   if (protocol == "s3") {
-    run_program({"aws", "s3", "sync", local, remote, "--exclude", "*epoch_latest.pt"});
-    return;
+    std::vector<std::string> command = {"aws", "s3", "sync", local, remote};
+    for (const char* pattern : kLeftOut) {
+      command.emplace_back("--exclude");
+      command.emplace_back(pattern);
+    }
+    return run_program(command);
   }
   require(protocol == "fsspec", "--remote-sync-protocol ", protocol, ": s3 or fsspec");
   std::string folder = remote;
@@ -132,7 +162,11 @@ RemoteSync::RemoteSync(const TrainOptions& options, const RunPaths& paths,
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, pause, [&] { return stopping_; })) {
       lock.unlock();
-      copy_again();
+      try {
+        copy_again();
+      } catch (const std::exception&) {
+        // `warn` failed. A log that cannot be written ends the run at the run's own next line.
+      }
       lock.lock();
     }
   });

@@ -15,12 +15,12 @@ namespace clipnext::run {
 
 /// Copies <logs>/<name> to <remote>/<name>: at once, every --remote-sync-frequency seconds, and at
 /// the end. Protocol s3 runs `aws s3 sync` as open_clip does, fsspec copies to a folder (also
-/// file://). epoch_latest is left out. Files in the folder appear whole, so what is copied is
-/// whole.
+/// file://). epoch_latest and files that are being written (*.tmp.*, *.part) are left out. The
+/// others appear whole, so what is copied is whole; one that is removed meanwhile is passed over.
 class RemoteSync {
  public:
   /// The first copy is made here: throws Error if it fails. `warn` hears of later failures, from a
-  /// thread of its own.
+  /// thread of its own, where what it throws is lost.
   RemoteSync(const TrainOptions& options, const RunPaths& paths,
              std::function<void(const std::string&)> warn);
   ~RemoteSync();

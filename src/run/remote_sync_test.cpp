@@ -3,10 +3,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
 #include "run/fixtures_test.h"
@@ -60,6 +65,11 @@ struct Fixture {
     put(paths.checkpoints() / "epoch_1.pt", "one");
     put(paths.checkpoints() / "epoch_latest.pt", "latest");
   }
+  /// Copies to the folder bucket, without `aws`.
+  void to_folder() {
+    options.remote_sync_protocol = "fsspec";
+    options.remote_sync = "file://" + (folder / "bucket").string();
+  }
   std::string there(const std::string& file) const {
     const fs::path path = folder / "bucket" / "run" / file;
     return fs::exists(path) ? read_file(path) : "";
@@ -76,7 +86,8 @@ TEST(RemoteSync, CopiesAtOnceAgainAndAtTheEnd) {
   f.options.remote_sync_frequency = 1;
   RemoteSync sync(f.options, f.paths, [](const std::string& text) { ADD_FAILURE() << text; });
   EXPECT_EQ(f.there("checkpoints/epoch_1.pt"), "one");
-  EXPECT_NE(read_file(f.folder / "bin/calls").find("--exclude *epoch_latest.pt"),
+  EXPECT_NE(read_file(f.folder / "bin/calls")
+                .find("--exclude *epoch_latest.* --exclude *.tmp.* --exclude *.part"),
             std::string::npos);
   put(f.paths.checkpoints() / "epoch_2.pt", "two");
   for (int i = 0; i < 600 && f.there("checkpoints/epoch_2.pt").empty(); ++i) {
@@ -103,14 +114,53 @@ TEST(RemoteSync, ThatDoesNotWorkAtFirstIsAnErrorAndLaterAWarning) {
 
 TEST(RemoteSync, CopiesToAFolder) {
   Fixture f;
-  f.options.remote_sync_protocol = "fsspec";
-  f.options.remote_sync = "file://" + (f.folder / "bucket").string();
+  f.to_folder();
+  const std::vector<std::string> left_out = {"epoch_latest.pt", "epoch_latest.safetensors",
+                                             "epoch_latest.pt.tmp.7.0", "epoch_2.pt.tmp.7.1",
+                                             "epoch_3.pt.part"};
+  for (const std::string& file : left_out) put(f.paths.checkpoints() / file, "not whole");
   RemoteSync(f.options, f.paths, {}).finish();
   EXPECT_EQ(f.there("checkpoints/epoch_1.pt"), "one");
-  EXPECT_EQ(f.there("checkpoints/epoch_latest.pt"), "");
+  for (const std::string& file : left_out) EXPECT_EQ(f.there("checkpoints/" + file), "") << file;
   f.options.remote_sync = "gs://bucket";
   EXPECT_NE(message_of([&] { RemoteSync(f.options, f.paths, {}); }).find("fsspec is Python's"),
             std::string::npos);
+}
+
+TEST(RemoteSync, PassesOverFilesThatAreRemovedMeanwhile) {
+  Fixture f;
+  f.to_folder();
+  RemoteSync sync(f.options, f.paths, [](const std::string& text) { ADD_FAILURE() << text; });
+  std::atomic<bool> done = false;
+  std::thread remover([&] {
+    for (int i = 0; !done; ++i) {
+      const fs::path file = f.paths.checkpoints() / ("epoch_" + std::to_string(100 + i % 20));
+      std::ofstream(file) << "soon gone";
+      fs::remove(file);
+    }
+  });
+  // Each a pass of its own: of so many some meet a file between its listing and its copy.
+  for (int i = 0; i < 300; ++i) sync.finish();
+  done = true;
+  remover.join();
+  EXPECT_EQ(f.there("checkpoints/epoch_1.pt"), "one");
+}
+
+TEST(RemoteSync, SurvivesAListenerThatThrows) {
+  Fixture f;
+  f.to_folder();
+  f.options.remote_sync_frequency = 1;
+  std::atomic<int> warnings = 0;
+  RemoteSync sync(f.options, f.paths, [&](const std::string&) {
+    ++warnings;
+    throw Error("the log cannot be written");
+  });
+  fs::remove_all(f.folder / "bucket/run");
+  put(f.folder / "bucket/run", "in the way");
+  for (int i = 0; i < 600 && warnings < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_GE(warnings, 2) << "the thread goes on after the first";
 }
 
 TEST(RemoteSync, BringsTheFurthestCheckpointHere) {

@@ -30,7 +30,6 @@ constexpr int kStatus = 1;                                                      
 }  // namespace field
 constexpr uint64_t kDtString = 7;
 constexpr uint64_t kSessionStart = 1;
-constexpr size_t kFlushBytes = size_t{1} << 16;
 
 constexpr std::array<uint32_t, 256> make_crc_table() {
   std::array<uint32_t, 256> table{};
@@ -67,6 +66,22 @@ std::string begin_event(int64_t step) {
   std::string event;
   put_double(event, field::kWallTime, now());
   put_varint(event, field::kStep, static_cast<uint64_t>(step));
+  return event;
+}
+
+// The first event of a file.
+std::string version_event() {
+  std::string event = begin_event(0);
+  put_bytes(event, field::kFileVersion, "brain.Event:2");
+  return event;
+}
+
+// What earlier files have from this step on does not count.
+std::string start_event(int64_t step) {
+  std::string log;
+  put_varint(log, field::kStatus, kSessionStart);
+  std::string event = begin_event(step);
+  put_bytes(event, field::kSessionLog, log);
   return event;
 }
 
@@ -130,41 +145,26 @@ EventWriter::EventWriter(const std::filesystem::path& folder, std::optional<int6
     : path_(folder / file_name()) {
   fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   require(fd_ >= 0, path_.string(), ": cannot create: ", std::strerror(errno));
-  std::string first = begin_event(0);
-  put_bytes(first, field::kFileVersion, "brain.Event:2");
-  write(first);
-  if (from_step) {
-    std::string start = begin_event(*from_step);
-    std::string log;
-    put_varint(log, field::kStatus, kSessionStart);
-    put_bytes(start, field::kSessionLog, log);
-    write(start);
+  try {
+    write(version_event());
+    if (from_step) write(start_event(*from_step));
+  } catch (...) {
+    close(fd_);
+    throw;
   }
 }
 
-EventWriter::~EventWriter() {
-  try {
-    flush();
-  } catch (const Error&) {
-    pending_.clear();  // curves are not worth ending a run for
-  }
-  close(fd_);
-}
+EventWriter::~EventWriter() { close(fd_); }
 
 void EventWriter::write(const std::string& event) {
-  pending_ += framed(event);
-  if (pending_.size() >= kFlushBytes) flush();
-}
-
-void EventWriter::flush() {
-  std::string_view rest = pending_;
+  const std::string record = framed(event);
+  std::string_view rest = record;
   while (!rest.empty()) {
     const ssize_t count = ::write(fd_, rest.data(), rest.size());
     if (count < 0 && errno == EINTR) continue;
     require(count > 0, path_.string(), ": cannot write: ", std::strerror(errno));
     rest.remove_prefix(static_cast<size_t>(count));
   }
-  pending_.clear();
 }
 
 void EventWriter::scalars(const Scalars& values, int64_t step) {
@@ -259,10 +259,6 @@ void ScalarLog::write_epoch(const Scalars& values, int64_t epoch, int64_t step) 
 
 void ScalarLog::text(const std::string& tag, const std::string& text) {
   if (events_) events_->text(tag, text, 0);
-}
-
-void ScalarLog::flush() {
-  if (events_) events_->flush();
 }
 
 }  // namespace clipnext::run

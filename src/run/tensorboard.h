@@ -24,7 +24,8 @@ using Scalars = std::vector<std::pair<std::string, double>>;
 
 /// One file of events, `events.out.tfevents.TIME.HOST.PID.NUMBER`, as SummaryWriter of PyTorch
 /// names them. Each start of a run writes a file of its own; TensorBoard shows a folder of them as
-/// one run. One thread at a time.
+/// one run. Every event is in the file when the call returns: curves are looked at while they grow,
+/// and outlive a kill. One thread at a time.
 class EventWriter {
  public:
   /// `from_step`: of a run that goes on, so that TensorBoard forgets what an earlier file has from
@@ -35,8 +36,6 @@ class EventWriter {
   void scalars(const Scalars& values, int64_t step);
   /// Shown under "Text", as Markdown.
   void text(const std::string& tag, const std::string& text, int64_t step);
-  /// Hands what was written to the file; also when destroyed.
-  void flush();
   ~EventWriter();
   EventWriter(const EventWriter&) = delete;
   EventWriter& operator=(const EventWriter&) = delete;
@@ -47,7 +46,6 @@ class EventWriter {
   void write(const std::string& event);
 
   std::filesystem::path path_;
-  std::string pending_;
   int fd_ = -1;
 };
 
@@ -78,7 +76,6 @@ class ScalarLog {
   /// scalars.jsonl beside `epoch`.
   void write_epoch(const Scalars& values, int64_t epoch, int64_t step);
   void text(const std::string& tag, const std::string& text);
-  void flush();
 
  private:
   void mirror(const Scalars& values, int64_t step, std::optional<int64_t> epoch);

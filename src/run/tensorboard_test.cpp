@@ -64,6 +64,22 @@ TEST(TensorBoard, RecordsThatAreCutOrDamagedEndAFile) {
   }
 }
 
+TEST(ScalarLog, CurvesAreInTheirFilesWhileTheyGrow) {
+  const TestFolder folder;
+  ScalarLog log(folder / "scalars.jsonl", folder.path());
+  std::filesystem::path events;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    if (entry.path() != folder / "scalars.jsonl") events = entry.path();
+  }
+  log.write({{"train/loss", 2.5}}, 100);
+  ASSERT_EQ(read_events(events).size(), 2U);  // after the one that names the version
+  EXPECT_EQ(read_events(events)[1].step, 100);
+  EXPECT_EQ(read_json_lines(folder / "scalars.jsonl").size(), 1U);
+  log.write_epoch({{"val/top1", 0.5}}, 1, 120);
+  ASSERT_EQ(read_events(events).size(), 3U);
+  EXPECT_EQ(read_events(events)[2].scalars.at(0).first, "val/top1");
+}
+
 TEST(ScalarLog, ARunThatGoesOnDropsWhatItWillWriteAgain) {
   const TestFolder folder;
   const auto path = folder / "scalars.jsonl";
