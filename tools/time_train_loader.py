@@ -2,7 +2,9 @@
 """Times the training loader against open_clip's data path (webdataset, Pillow, its training transform
 and tokenizer, no worker processes), one thread each, taking turns.
 
-    python3 tools/time_train_loader.py [--bench build/release/bin/train_loader_bench]
+    ./dev oracle && ./dev build --train && cmake --preset release -DCLIPNEXT_BENCH=ON
+    cmake --build --preset release --target train_loader_bench
+    .oracle/bin/python tools/time_train_loader.py [--bench build/release/bin/train_loader_bench]
         [--emoji shared/data/emoji-train] [--size 224] [--batch 64] [--rounds 3] [--seconds 3]
 
 Without --emoji the shard is made here: 512 JPEGs of 256x256 to 512x384 with captions. Prints a JSON
