@@ -27,10 +27,12 @@ class Binder {
     }
   }
 
+  bool has(const std::string& name) const { return entries_.contains(name); }
+
+  /// Without data if there is none that fits.
   Tensor find(const ParamInfo& info) {
     const auto at = entries_.find(info.name);
     if (at == entries_.end()) {
-      if (info.name == "logit_bias") return weights::make_tensor({}, std::array{0.0f});
       missing_.push_back(info.name + " " + weights::format_shape(info.shape));
       return {};
     }
@@ -52,6 +54,12 @@ class Binder {
     misshapen_.push_back(entry.name + " is " + weights::format_shape(tensor.shape) + ", expected " +
                          weights::format_shape(info.shape));
     return {};
+  }
+
+  std::vector<std::string> misfits() const {
+    std::vector<std::string> texts = misshapen_;
+    for (const std::string& tensor : missing_) texts.push_back(tensor + " is missing");
+    return texts;
   }
 
   /// Throws if anything was missing, left over or misshapen.
@@ -120,8 +128,20 @@ ClipParams<Tensor> bind_tensors(const ClipConfig& config, const weights::TensorM
                                 const std::string& source) {
   auto params = make_params<Tensor>(config);
   Binder binder(config, tensors);
-  visit(params, config, [&](Tensor& leaf, const ParamInfo& info) { leaf = binder.find(info); });
+  visit(params, config, [&](Tensor& leaf, const ParamInfo& info) {
+    const bool supplied = info.name == "logit_bias" && !binder.has(info.name);
+    leaf = supplied ? weights::make_tensor({}, std::array{0.0f}) : binder.find(info);
+  });
   binder.finish(source);
+  return params;
+}
+
+ClipParams<Tensor> bind_fitting(const ClipConfig& config, const weights::TensorMap& tensors,
+                                std::vector<std::string>& misfits) {
+  auto params = make_params<Tensor>(config);
+  Binder binder(config, tensors);
+  visit(params, config, [&](Tensor& leaf, const ParamInfo& info) { leaf = binder.find(info); });
+  misfits = binder.misfits();
   return params;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/params.h"
 #include "weights/tensor.h"
@@ -22,5 +23,12 @@ bool is_ignorable(std::string_view name);
 ClipParams<weights::Tensor> bind_tensors(const ClipConfig& config,
                                          const weights::TensorMap& tensors,
                                          const std::string& source);
+
+/// What fits of a checkpoint of another model, as bind_tensors would have it. A tensor that is
+/// missing or does not fit is left without data, and `misfits` says so, one text for each; those
+/// that the config has no place for are passed over.
+ClipParams<weights::Tensor> bind_fitting(const ClipConfig& config,
+                                         const weights::TensorMap& tensors,
+                                         std::vector<std::string>& misfits);
 
 }  // namespace clipnext::model

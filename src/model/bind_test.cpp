@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -118,6 +119,27 @@ TEST(Bind, ListsAllProblemsAtOnce) {
                            "ln_final.weight is I64, expected a float type"}) {
     EXPECT_NE(error.find(part), std::string::npos) << part << " in\n" << error;
   }
+}
+
+TEST(Bind, FittingTakesWhatFitsAndNamesTheRest) {
+  ClipConfig config = tiny();
+  config.has_logit_bias = true;
+  TensorMap tensors = complete(tiny());
+  tensors.erase("ln_final.bias");
+  tensors.emplace("visual.head.proj.weight", filled({6, 8}, 0));
+  tensors.at("token_embedding.weight") = filled({12, 8}, 0);
+  tensors.at("visual.positional_embedding") = filled({26, 8}, 0.5f);
+  std::vector<std::string> misfits;
+  const auto params = bind_fitting(config, tensors, misfits);
+  EXPECT_EQ(misfits,
+            (std::vector<std::string>{"token_embedding.weight is [12, 8], expected [11, 8]",
+                                      "ln_final.bias [8] is missing", "logit_bias [] is missing"}));
+  EXPECT_TRUE(params.text.token_embedding.data.empty());
+  EXPECT_TRUE(params.text.ln_final.bias.data.empty());
+  EXPECT_TRUE(params.logit_bias.data.empty());
+  EXPECT_EQ(first(params.text.projection), first(tensors.at("text_projection")));
+  EXPECT_EQ(std::get<VitParams<Tensor>>(params.vision).positional_embedding.shape,
+            (weights::Shape{10, 8}));
 }
 
 TEST(Bind, RefusesANameThatIsThereTwice) {

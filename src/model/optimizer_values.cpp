@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 #include <sstream>
 #include <variant>
 
@@ -15,7 +16,6 @@ namespace {
 using weights::Tensor;
 using weights::TorchValue;
 using Kind = TorchValue::Kind;
-using Names = std::vector<std::string>;
 
 // ---- to torch ----
 
@@ -185,31 +185,44 @@ Moments moments_from_torch(const TorchValue& value, const std::string& what, Num
   return moments;
 }
 
-Names names_of(const std::vector<ParamInfo>& params) {
-  Names names;
+std::vector<std::string> names_of(const std::vector<ParamInfo>& params) {
+  std::vector<std::string> names;
   for (const ParamInfo& info : params) names.push_back(info.name);
   return names;
 }
 
 struct Grouping {
   std::string title;
-  std::vector<Names> groups;
+  ParamGroups groups;
 };
 
-std::vector<Grouping> possible_groupings(const ClipConfig& config, const Locking& locking) {
+std::vector<ParamInfo> params_in(const ParamGroups& groups, const ClipConfig& config) {
+  std::set<std::string> names;
+  for (const auto& group : groups) names.insert(group.begin(), group.end());
+  std::vector<ParamInfo> params = ordered_params(config);
+  std::erase_if(params, [&](const ParamInfo& info) { return !names.contains(info.name); });
+  return params;
+}
+
+std::vector<Grouping> possible_groupings(const ClipConfig& config, const ParamGroups& own) {
   std::vector<Grouping> groupings;
-  const auto add = [&](const Locking& with, const std::string& suffix) {
-    const auto params = trained_params(config, with);
+  const auto add = [&](const std::string& title, const ParamGroups& groups) {
+    const bool known = std::any_of(groupings.begin(), groupings.end(),
+                                   [&](const Grouping& other) { return other.groups == groups; });
+    if (!known) groupings.push_back({title, groups});
+  };
+  const auto add_rules = [&](const std::vector<ParamInfo>& params, const std::string& of) {
     const auto by_name = decay_groups(config, params, DecayRule::kByName);
     const auto by_model = decay_groups(config, params, DecayRule::kByModel);
-    groupings.push_back({"groups by name" + suffix, {names_of(by_name[0]), names_of(by_name[1])}});
-    groupings.push_back(
-        {"groups by model" + suffix, {names_of(by_model[0]), names_of(by_model[1])}});
-    groupings.push_back({"one group" + suffix, {names_of(params)}});
+    add("groups by name" + of, {names_of(by_name[0]), names_of(by_name[1])});
+    add("groups by model" + of, {names_of(by_model[0]), names_of(by_model[1])});
+    add("one group" + of, {names_of(params)});
   };
-  const bool locked = locking.image || locking.text;
-  if (locked) add(locking, ", towers locked as asked for");
-  add({}, locked ? ", nothing locked" : "");
+  if (!own.empty()) {
+    add("the groups of this run", own);
+    add_rules(params_in(own, config), " of what this run trains");
+  }
+  add_rules(ordered_params(config), " of all parameters");
   return groupings;
 }
 
@@ -291,7 +304,7 @@ TorchValue optimizer_to_torch(const OptimizerState& optimizer) {
 }
 
 OptimizerState optimizer_from_torch(const TorchValue& value, const ClipConfig& config,
-                                    const Locking& locking, const std::string& what) {
+                                    const ParamGroups& own, const std::string& what) {
   OptimizerState optimizer;
   const Numbered file = read_numbered(value, what, optimizer.groups);
   optimizer.steps = file.steps;
@@ -299,7 +312,7 @@ OptimizerState optimizer_from_torch(const TorchValue& value, const ClipConfig& c
   for (const ParamInfo& info : ordered_params(config)) shapes[info.name] = info.shape;
 
   std::string misfits;
-  for (const Grouping& grouping : possible_groupings(config, locking)) {
+  for (const Grouping& grouping : possible_groupings(config, own)) {
     const std::string reason = misfit(grouping, file, shapes);
     if (!reason.empty()) {
       misfits += "\n  " + grouping.title + ": " + reason;
@@ -322,7 +335,9 @@ OptimizerState optimizer_from_torch(const TorchValue& value, const ClipConfig& c
   std::string sizes;
   for (const auto& group : file.groups) sizes += " " + std::to_string(group.size());
   fail(what, ": its groups of", sizes, " parameters are not those of the model ", config.name,
-       "; wrong --model, or other --lock options than it was trained with?", misfits);
+       "; wrong --model, or another --lock-..., --...-layer-decay or --wd-exclude than it was "
+       "trained with?",
+       misfits);
 }
 
 }  // namespace clipnext::model

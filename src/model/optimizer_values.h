@@ -12,11 +12,11 @@ namespace clipnext::model {
 weights::TorchValue optimizer_to_torch(const OptimizerState& optimizer);
 
 /// The other way. Which number is which parameter follows from the sizes of the groups and the
-/// shapes of the moments: of the groupings that open_clip's trainers make of the model's parameters
-/// (either DecayRule, or all in one group; all of them, or what `locking` leaves), the first that
-/// fits. Whose rule it is is not looked at. `what` stands in messages. Throws Error if none fits
-/// (it says where each fails), and for options that ours do not have.
+/// shapes of the moments: the first grouping that fits, of `own` (of the run that asks; empty if
+/// none does) and those that open_clip's trainers make (either DecayRule, or one group) of the
+/// parameters in `own`, then of all. Whose rule it is is not looked at. `what` stands in messages.
+/// Throws Error if none fits (it says where each fails), and for options that ours do not have.
 OptimizerState optimizer_from_torch(const weights::TorchValue& value, const ClipConfig& config,
-                                    const Locking& locking, const std::string& what);
+                                    const ParamGroups& own, const std::string& what);
 
 }  // namespace clipnext::model

@@ -11,6 +11,9 @@
 
 namespace clipnext::model {
 
+/// An optimizer's parameters by plain name, group by group, in the order in which it numbers them.
+using ParamGroups = std::vector<std::vector<std::string>>;
+
 /// Which parameters take no weight decay.
 enum class DecayRule : uint8_t {
   /// open_clip_train 3.3.0: fewer than two dimensions, or `bn`, `ln`, `bias` or `logit_scale` in

@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
-constexpr const char* kConfigFile = hub::kConfigFile;
 
 bool is_folder(const fs::path& path) {
   std::error_code ignored;  // a name that is no path at all is not a folder
@@ -303,17 +302,10 @@ Model open_demo() {
   return model;
 }
 
-// ---- what a name is ----
+}  // namespace
 
-enum class Kind : uint8_t { kDemo, kConfigName, kConfigJson, kFolder, kRepository, kCheckpoint };
-
-struct Source {
-  Kind kind = Kind::kDemo;
-  std::string name;  // less its local-dir: prefix
-};
-
-Source classify(const std::string& given) {
-  std::string name = given;
+ModelSource find_source(const std::string& model) {
+  std::string name = model;
   if (name.empty()) {
     const char* variable = std::getenv("CLIPNEXT_MODEL");
     if (variable == nullptr || *variable == '\0') return {};
@@ -323,71 +315,70 @@ Source classify(const std::string& given) {
   if (name.starts_with(kLocal)) {
     name = name.substr(kLocal.size());
     require(is_folder(name), name, ": no such folder (from ", kLocal, ")");
-    return {Kind::kFolder, name};
+    return {SourceKind::kFolder, name};
   }
-  if (name.starts_with(hub::kPrefix)) return {Kind::kRepository, name};
-  if (is_builtin_config(name)) return {Kind::kConfigName, name};
-  if (is_folder(name)) return {Kind::kFolder, name};
-  if (is_file(name)) {
-    return {fs::path(name).extension() == ".json" ? Kind::kConfigJson : Kind::kCheckpoint, name};
-  }
+  if (name.starts_with(hub::kPrefix)) return {SourceKind::kRepository, name};
+  if (is_builtin_config(name)) return {SourceKind::kConfigName, name};
+  if (is_folder(name)) return {SourceKind::kFolder, name};
+  const bool json = fs::path(name).extension() == ".json";
+  if (is_file(name)) return {json ? SourceKind::kConfigJson : SourceKind::kCheckpoint, name};
   fail("model \"", name, "\": no such file or folder, and no config of this name",
        did_you_mean(name, builtin_config_names()), "; `clipnext models` lists the configs");
 }
-
-}  // namespace
 
 bool is_packed(const weights::Checkpoint& checkpoint) {
   return checkpoint.metadata.contains(kPackedMetadata);
 }
 
 Model open_model(const std::string& model, const std::string& pretrained) {
-  const Source source = classify(model);
-  const bool wants_weights = source.kind == Kind::kConfigName || source.kind == Kind::kConfigJson;
+  const ModelSource source = find_source(model);
+  const bool wants_weights =
+      source.kind == SourceKind::kConfigName || source.kind == SourceKind::kConfigJson;
   require(wants_weights || pretrained.empty(), "--pretrained ", pretrained,
           " goes with the name of a config (or its .json) as --model",
-          source.kind == Kind::kDemo ? std::string(", and no --model is given")
-                                     : ", but " + source.name + " brings its own weights");
+          source.kind == SourceKind::kDemo ? std::string(", and no --model is given")
+                                           : ", but " + source.name + " brings its own weights");
   switch (source.kind) {
-    case Kind::kDemo:
+    case SourceKind::kDemo:
       return open_demo();
-    case Kind::kConfigName: {
+    case SourceKind::kConfigName: {
       Model named;
       set_builtin_config(named, source.name);
       return open_named(std::move(named), pretrained);
     }
-    case Kind::kConfigJson: {
+    case SourceKind::kConfigJson: {
       Model named;
       set_config_file(named, source.name, fs::path(source.name).stem().string());
       return open_named(std::move(named), pretrained);
     }
-    case Kind::kFolder:
+    case SourceKind::kFolder:
       return open_folder(source.name, folder_name(source.name));
-    case Kind::kRepository:
+    case SourceKind::kRepository:
       return open_repository(source.name);
-    case Kind::kCheckpoint:
+    case SourceKind::kCheckpoint:
       return open_file(source.name);
   }
   fail("model ", source.name, ": unknown kind");
 }
 
-ClipConfig open_config(const std::string& model) {
-  const Source source = classify(model);
+ClipConfig open_config(const std::string& model) { return open_config(find_source(model)); }
+
+ClipConfig open_config(const ModelSource& source) {
   switch (source.kind) {
-    case Kind::kDemo:
+    case SourceKind::kDemo:
       return demo_config(require_demo());
-    case Kind::kConfigName:
+    case SourceKind::kConfigName:
       return builtin_config(source.name);
-    case Kind::kConfigJson:
+    case SourceKind::kConfigJson:
       return read_config_file(source.name, fs::path(source.name).stem().string());
-    case Kind::kFolder:
+    case SourceKind::kFolder:
       if (is_file(fs::path(source.name) / kConfigFile)) {
         return read_config_file(fs::path(source.name) / kConfigFile, folder_name(source.name));
       }
       return open_folder(source.name, folder_name(source.name)).config;
-    case Kind::kRepository:
+    case SourceKind::kRepository:
       return repository_config(source.name);
-    case Kind::kCheckpoint:
+    case SourceKind::kCheckpoint:
       return open_file(source.name).config;
   }
   fail("model ", source.name, ": unknown kind");

@@ -1,12 +1,14 @@
 // Finding a model the way open_clip names one: config, weights and tokenizer files.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "hub/model_files.h"
 #include "model/config.h"
 #include "weights/checkpoint.h"
 
@@ -34,6 +36,28 @@ inline constexpr const char* kPackedMetadata = "clipnext.packed";
 inline constexpr const char* kMergesTensor = "clipnext.merges";
 bool is_packed(const weights::Checkpoint& checkpoint);
 
+/// The configuration of a model folder, and of a checkpoint beside which it lies.
+inline constexpr const char* kConfigFile = hub::kConfigFile;
+
+/// What a model is given by; open_model says more of each.
+enum class SourceKind : uint8_t {
+  kDemo,
+  kConfigName,
+  kConfigJson,
+  kFolder,
+  kRepository,
+  kCheckpoint
+};
+
+struct ModelSource {
+  SourceKind kind = SourceKind::kDemo;
+  std::string name = {};  // name or path, less its local-dir: prefix
+};
+
+/// What `model` is, by its spelling and by what lies on disk; nothing is opened or fetched. Throws
+/// Error, with the nearest config's name, if it is nothing.
+ModelSource find_source(const std::string& model);
+
 /// Finds a model by what `model` is, looked at in this order:
 /// - empty: the CLIPNEXT_MODEL environment variable, else the demo model inside the program;
 /// - a config name, or a config's .json file: then `pretrained` is the checkpoint file;
@@ -48,5 +72,6 @@ Model open_model(const std::string& model, const std::string& pretrained = "");
 
 /// The config alone, as open_model would find it, without the weights.
 ClipConfig open_config(const std::string& model);
+ClipConfig open_config(const ModelSource& source);
 
 }  // namespace clipnext::model

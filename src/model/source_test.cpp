@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -56,6 +57,23 @@ std::string error_of(const std::string& model, const std::string& pretrained = "
 
 #define EXPECT_ERROR(error, part) \
   EXPECT_NE((error).find(part), std::string::npos) << "\"" << (error) << "\" lacks " << (part)
+
+TEST_F(Source, IsToldByItsNameAndWhatLiesThere) {
+  const std::string config = put("mine.json", kTinyConfig), checkpoint = put("mine.pt", "");
+  const std::string folder = folder_.string();
+  for (const auto& [given, kind, name] :
+       {std::tuple(std::string(""), SourceKind::kDemo, std::string("")),
+        {"ViT-B-32", SourceKind::kConfigName, "ViT-B-32"},
+        {config, SourceKind::kConfigJson, config},
+        {folder, SourceKind::kFolder, folder},
+        {"local-dir:" + folder, SourceKind::kFolder, folder},
+        {"hf-hub:org/name", SourceKind::kRepository, "hf-hub:org/name"},
+        {checkpoint, SourceKind::kCheckpoint, checkpoint}}) {
+    const ModelSource source = find_source(given);
+    EXPECT_TRUE(source.kind == kind) << given;
+    EXPECT_EQ(source.name, name) << given;
+  }
+}
 
 TEST_F(Source, WithoutANameIsTheDemoModelWhole) {
   const Model model = open_model("");

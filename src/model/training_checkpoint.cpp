@@ -114,8 +114,8 @@ weights::TensorMap tensors_of(const TorchValue& dict, const std::string& what) {
   return tensors;
 }
 
-TrainingState from_torch(const TorchValue& root, const ClipConfig& config, const Locking& locking,
-                         const std::string& name) {
+TrainingState from_torch(const TorchValue& root, const ClipConfig& config,
+                         const std::optional<ParamGroups>& own, const std::string& name) {
   const Entries entries(root, name);
   TrainingState state;
   state.epoch = entries.integer("epoch").value_or(0);
@@ -129,8 +129,8 @@ TrainingState from_torch(const TorchValue& root, const ClipConfig& config, const
     const std::string what = name + ": state_dict_ema";
     state.ema = plain_tensors(tensors_of(*ema, what), config, what);
   }
-  if (const TorchValue* optimizer = entries.dict("optimizer")) {
-    state.optimizer = optimizer_from_torch(*optimizer, config, locking, name + ": optimizer");
+  if (const TorchValue* optimizer = own ? entries.dict("optimizer") : nullptr) {
+    state.optimizer = optimizer_from_torch(*optimizer, config, *own, name + ": optimizer");
   }
   state.scaler = scaler_from_torch(entries.dict("scaler"), name + ": scaler");
   check_training_state(state, config, name);
@@ -155,18 +155,19 @@ void write_training_checkpoint(const std::filesystem::path& path, const Training
 }
 
 TrainingState read_training_checkpoint(const std::filesystem::path& path, const ClipConfig& config,
-                                       const Locking& locking) {
+                                       const std::optional<ParamGroups>& own) {
   auto file = std::make_shared<const MappedFile>(path);
   const auto bytes = file->bytes();
-  return read_training_checkpoint(bytes, std::move(file), path.string(), config, locking);
+  return read_training_checkpoint(bytes, std::move(file), path.string(), config, own);
 }
 
 TrainingState read_training_checkpoint(std::span<const std::byte> bytes,
                                        std::shared_ptr<const void> owner, const std::string& name,
-                                       const ClipConfig& config, const Locking& locking) {
+                                       const ClipConfig& config,
+                                       const std::optional<ParamGroups>& own) {
   if (weights::holds_torch_values(bytes, name)) {
     const TorchValue root = weights::read_torch_values(bytes, owner, name, /*verify_bytes=*/true);
-    if (root.find("epoch") != nullptr) return from_torch(root, config, locking, name);
+    if (root.find("epoch") != nullptr) return from_torch(root, config, own, name);
   }
   const weights::Checkpoint checkpoint = weights::read_checkpoint(bytes, std::move(owner), name);
   if (is_snapshot(checkpoint)) return snapshot_state(checkpoint, config, name);

@@ -72,18 +72,20 @@ void write_training_checkpoint(const std::filesystem::path& path, const Training
                                const ClipConfig& config);
 
 /// Reads a checkpoint of open_clip's trainer (today's, or older ones with `module.` names; groups
-/// by either rule, with `locking` or without), a snapshot of ours, or weights alone in any format
-/// of weights/checkpoint.h (`bare`). Tensors stay in the mapped file. Whose the optimizer's
-/// state is follows from the sizes of its groups and the shapes in it (model/optimizer_values.h).
+/// by either rule, or those of the run that asks, `own`), a snapshot of ours, or weights alone in
+/// any format of weights/checkpoint.h (`bare`). Tensors stay in the mapped file. Whose the
+/// optimizer's state is follows from the sizes of its groups and the shapes in it
+/// (model/optimizer_values.h); without `own` the optimizer of a .pt is passed over.
 /// Every byte is held to the checksums of .pt files and snapshots. Throws Error that says which
 /// file, and what in it is damaged or does not fit.
 TrainingState read_training_checkpoint(const std::filesystem::path& path, const ClipConfig& config,
-                                       const Locking& locking = {});
+                                       const std::optional<ParamGroups>& own = ParamGroups());
 
 /// The same from bytes that `owner` keeps alive; `name` stands in messages.
 TrainingState read_training_checkpoint(std::span<const std::byte> bytes,
                                        std::shared_ptr<const void> owner, const std::string& name,
-                                       const ClipConfig& config, const Locking& locking = {});
+                                       const ClipConfig& config,
+                                       const std::optional<ParamGroups>& own = ParamGroups());
 
 /// Writes a snapshot (docs/formats.md): safetensors with tensors `model.NAME`, `ema.NAME`,
 /// `exp_avg.NAME`, `exp_avg_sq.NAME`, and the rest as JSON in the metadata. Whole or not at all.

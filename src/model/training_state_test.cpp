@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -263,28 +264,63 @@ TEST(TrainingCheckpoint, HoldsEveryKindOfModel) {
   }
 }
 
+ParamGroups locked_groups(DecayRule rule) {
+  const ClipConfig config = tiny_config();
+  const Locking locking{.image = true, .image_unlocked_groups = 1};
+  ParamGroups groups;
+  for (const auto& params : decay_groups(config, trained_params(config, locking), rule)) {
+    std::vector<std::string>& names = groups.emplace_back();
+    for (const ParamInfo& info : params) names.push_back(info.name);
+  }
+  return groups;
+}
+
+// The tiny run's state, as if its optimizer had had these groups.
+TrainingState tiny_in_groups(const ParamGroups& groups) {
+  TrainingState state = read_tiny(kByName);
+  OptimizerState optimizer;
+  for (const auto& names : groups) {
+    OptimizerGroup& group = optimizer.groups.emplace_back();
+    group.options = optimizer_kind("adamw").options;
+    group.params = names;
+    for (const auto& name : names) optimizer.moments[name] = state.optimizer->moments.at(name);
+  }
+  state.optimizer = std::move(optimizer);
+  return state;
+}
+
 TEST(TrainingCheckpoint, FindsTheParametersOfALockedRun) {
   const TestFolder folder;
   const ClipConfig config = tiny_config();
-  const Locking locking{.image = true, .image_unlocked_groups = 1};
-  TrainingState state = read_tiny(kByName);
-  OptimizerState optimizer;
-  for (const auto& params :
-       decay_groups(config, trained_params(config, locking), DecayRule::kByName)) {
-    OptimizerGroup& group = optimizer.groups.emplace_back();
-    group.options = optimizer_kind("adamw").options;
-    for (const ParamInfo& info : params) {
-      group.params.push_back(info.name);
-      optimizer.moments[info.name] = state.optimizer->moments.at(info.name);
-    }
+  const ParamGroups own = locked_groups(DecayRule::kByName);
+  for (const DecayRule rule : {DecayRule::kByName, DecayRule::kByModel}) {
+    TrainingState state = tiny_in_groups(locked_groups(rule));
+    state.optimizer->moments.erase("ln_final.bias");  // as if it had no gradient yet
+    write_training_checkpoint(folder / "x.pt", state, config);
+    expect_same(read_training_checkpoint(folder / "x.pt", config, own), state);
+    const std::string error = error_of([&] { read_training_checkpoint(folder / "x.pt", config); });
+    expect_contains(error, "x.pt: optimizer: its groups of");
+    expect_contains(error, "--lock");
   }
-  optimizer.moments.erase("ln_final.bias");  // as if it had no gradient yet
-  state.optimizer = optimizer;
+  expect_same(read_training_checkpoint(training_file(kByModel), config, own), read_tiny(kByModel));
+}
+
+// As layer-wise learning rates make them: many groups, in which parameters of one shape change
+// places.
+TEST(TrainingCheckpoint, FindsTheParametersByTheGroupsOfTheRunThatAsks) {
+  const TestFolder folder;
+  const ClipConfig config = tiny_config();
+  ParamGroups groups;
+  for (const ParamInfo& info : ordered_params(config)) groups.push_back({info.name});
+  std::reverse(groups.begin(), groups.end());
+  const TrainingState state = tiny_in_groups(groups);
   write_training_checkpoint(folder / "x.pt", state, config);
-  expect_same(read_training_checkpoint(folder / "x.pt", config, locking), state);
+  expect_same(read_training_checkpoint(folder / "x.pt", config, groups), state);
   const std::string error = error_of([&] { read_training_checkpoint(folder / "x.pt", config); });
-  expect_contains(error, "x.pt: optimizer: its groups of");
-  expect_contains(error, "--lock");
+  expect_contains(error, "--...-layer-decay");
+  groups.pop_back();
+  expect_contains(error_of([&] { read_training_checkpoint(folder / "x.pt", config, groups); }),
+                  "the groups of this run: would be 1 + 1");
 }
 
 TEST(TrainingCheckpoint, BareWeightsAreAFreshStart) {

@@ -127,7 +127,8 @@ int64_t convert_all(std::vector<Item>& items, std::optional<DType> dtype, const 
 weights::TensorMap average_over_steps(const model::Model& model) {
   const std::string& source = model.name;
   require(!model.weights_file.empty(), source, ": has no average over steps (--use-ema)");
-  model::TrainingState state = model::read_training_checkpoint(model.weights_file, model.config);
+  model::TrainingState state =
+      model::read_training_checkpoint(model.weights_file, model.config, std::nullopt);
   require(!state.ema.empty(), source, ": has no average over steps (state_dict_ema), so --use-ema ",
           "has nothing to take; leave it out for the weights themselves");
   return std::move(state.ema);

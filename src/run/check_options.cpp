@@ -34,6 +34,20 @@ int64_t count_sources(std::string_view spec) {
   return count;
 }
 
+/// Shards of standard input, which is over when its first epoch is.
+void check_standard_input(const TrainOptions& o) {
+  const bool shards = o.dataset_type == "webdataset" || o.dataset_type == "auto";
+  const std::string sources = "::" + o.train_data.value_or("") + "::";
+  if (!shards || sources.find("::-::") == std::string::npos) return;
+  usage(!o.dataset_resampled,
+        "--train-data - is standard input, which can be read once only, and --dataset-resampled "
+        "draws shards again and again: leave it out, or keep the shards in files");
+  if (o.resume) return;  // how many epochs are left is not known here
+  const int64_t epochs = std::min(o.epochs, o.stop_after_epochs.value_or(o.epochs));
+  usage(epochs <= 1, "--train-data - is standard input, which can be read once only, and this is ",
+        epochs, " epochs: say --epochs 1, or keep the shards in files");
+}
+
 void check_data(const TrainOptions& o) {
   const bool synthetic = o.dataset_type == "synthetic";
   usage(!synthetic || o.train_num_samples, "--dataset-type synthetic needs --train-num-samples");
@@ -49,6 +63,7 @@ void check_data(const TrainOptions& o) {
   }
   usage(o.json_text_key_probs.empty() || o.json_text_key,
         "--json-text-key-probs needs --json-text-key");
+  check_standard_input(o);
   for (const auto& [name, spec] :
        {std::pair("train-data", o.train_data), {"val-data", o.val_data}}) {
     if (!spec) continue;

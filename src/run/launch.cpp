@@ -236,7 +236,7 @@ Environment child_environment(const Environment& parent, int64_t index, int64_t 
                               int64_t port) {
   Environment child = parent;
   child["RANK"] = child["LOCAL_RANK"] = std::to_string(index);
-  child["WORLD_SIZE"] = std::to_string(count);
+  child["WORLD_SIZE"] = child["LOCAL_WORLD_SIZE"] = std::to_string(count);
   child["MASTER_ADDR"] = "127.0.0.1";
   child["MASTER_PORT"] = std::to_string(port);
   return child;

@@ -131,6 +131,7 @@ TEST(Launch, ChildrenOfOneMachineFindOneAnother) {
   EXPECT_EQ(world.size, 2);
   EXPECT_EQ(find_rendezvous(child, {}, world).port, 4321);
   EXPECT_EQ(child.at("PATH"), "/bin");
+  EXPECT_EQ(child.at("LOCAL_WORLD_SIZE"), "2");  // by which they share the cores
 }
 
 TEST(Launch, TheDeviceFollowsTheLocalRank) {

@@ -22,6 +22,15 @@ void make_folder(const fs::path& path) {
           " (--logs says where runs are kept)");
 }
 
+// What a FileWriter of a killed process was writing there: a checkpoint may be of gigabytes.
+void remove_unfinished(const fs::path& folder) {
+  std::error_code error, ignored;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const bool unfinished = it->path().filename().string().find(".tmp.") != std::string::npos;
+    if (unfinished && it->is_regular_file(ignored)) fs::remove(it->path(), ignored);
+  }
+}
+
 struct Candidate {
   fs::path path;
   std::optional<int64_t> completed;  // by its name
@@ -35,10 +44,20 @@ std::vector<Candidate> finished_epochs(const fs::path& folder) {
     const auto name = parse_checkpoint_name(it->path().filename().string());
     if (name && name->completed) found.push_back({it->path(), name->completed});
   }
+  require(!error || error == std::errc::no_such_file_or_directory, folder.string(),
+          ": cannot list the folder: ", error.message());
   std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return a.completed != b.completed ? a.completed > b.completed : a.path < b.path;
   });
   return found;
+}
+
+// What the error says first (lists of tensors may follow), less the path that it begins with.
+std::string reason_of(const Error& error, const fs::path& path) {
+  const std::string text = error.what();
+  const std::string begin = path.string() + ": ";
+  const size_t from = text.starts_with(begin) ? begin.size() : 0;
+  return text.substr(from, text.find('\n', from) - from);
 }
 
 }  // namespace
@@ -48,14 +67,15 @@ RunPaths run_paths(const TrainOptions& options) {
   return {fs::path(options.logs) / *options.name};
 }
 
-void open_run_folder(const RunPaths& paths, const TrainOptions& options, int64_t rank) {
-  const fs::path log = options.log_local ? paths.local_log(rank) : paths.log();
+void open_run_folder(const RunPaths& paths, const TrainOptions& options) {
   std::error_code ignored;
   require(
-      options.resume == "latest" || !fs::exists(log, ignored), log.string(),
+      options.resume == "latest" || !fs::exists(paths.log(), ignored), paths.log().string(),
       ": a run of this name is there already. Go on with --resume latest, or say another --name");
-  make_folder(paths.checkpoints());
-  make_folder(paths.snapshot().parent_path());
+  for (const fs::path& folder : {paths.checkpoints(), paths.snapshot().parent_path()}) {
+    make_folder(folder);
+    remove_unfinished(folder);
+  }
   if (writes_tensorboard(options)) make_folder(paths.tensorboard());
 }
 
@@ -81,14 +101,19 @@ std::optional<CheckpointName> parse_checkpoint_name(std::string_view file_name) 
 std::optional<ResumeChoice> find_latest(const RunPaths& paths, const ReadPosition& read_position,
                                         std::vector<std::string>& notes) {
   std::optional<ResumeChoice> best;
+  std::string passed_over;
   const auto consider = [&](const fs::path& path) {
-    const auto position = read_position(path);
-    if (!position) {
-      notes.push_back(path.string() + " is damaged or incomplete, and passed over");
+    try {
+      const RunPosition position = read_position(path);
+      if (!best || position > best->position) best = ResumeChoice{path, position};
+      return true;
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const Error& error) {
+      notes.push_back(path.string() + " is passed over: " + reason_of(error, path));
+      passed_over += "\n  " + notes.back();
       return false;
     }
-    if (!best || *position > best->position) best = ResumeChoice{path, *position};
-    return true;
   };
   for (const Candidate& candidate : finished_epochs(paths.checkpoints())) {
     if (consider(candidate.path)) break;
@@ -97,6 +122,9 @@ std::optional<ResumeChoice> find_latest(const RunPaths& paths, const ReadPositio
     std::error_code ignored;
     if (fs::is_regular_file(path, ignored)) consider(path);
   }
+  require(best || passed_over.empty(), paths.folder.string(),
+          ": --resume latest cannot go on from any of the files there:", passed_over,
+          "\nName one by --resume FILE, or begin anew under another --name");
   return best;
 }
 

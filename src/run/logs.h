@@ -20,7 +20,7 @@ struct RunPaths {
   std::filesystem::path folder;
 
   [[nodiscard]] std::filesystem::path log() const { return folder / "out.log"; }
-  /// With --log-local, on the first process of each machine.
+  /// With --log-local, on the first process of each machine but the first, whose log is log().
   [[nodiscard]] std::filesystem::path local_log(int64_t rank) const {
     return folder / ("out-" + std::to_string(rank));
   }
@@ -45,10 +45,10 @@ struct RunPaths {
 /// options.name must be known.
 RunPaths run_paths(const TrainOptions& options);
 
-/// Makes the folders of a run, on its first process: all others hear the outcome from it. Throws
-/// Error if a log is there already and the run is not to go on (--resume latest), and where nothing
-/// can be written.
-void open_run_folder(const RunPaths& paths, const TrainOptions& options, int64_t rank = 0);
+/// Makes the folders of a run, on its first process: all others hear the outcome from it. What a
+/// killed process was writing there is removed. Throws Error if a log is there already and the run
+/// is not to go on (--resume latest), and where nothing can be written.
+void open_run_folder(const RunPaths& paths, const TrainOptions& options);
 
 /// What a file name of checkpoints/ says; nothing for files that are no checkpoints:
 /// `^epoch_(\d+|latest)\.(pt|safetensors)$`.
@@ -66,8 +66,9 @@ struct RunPosition {
   auto operator<=>(const RunPosition&) const = default;
 };
 
-/// Looks into a file, and checks that it is whole; nothing if it is not.
-using ReadPosition = std::function<std::optional<RunPosition>(const std::filesystem::path&)>;
+/// Looks into a file. Throws Error, which begins with the path, if the run cannot go on from it: it
+/// is damaged, of another model or optimizer, or cannot be read.
+using ReadPosition = std::function<RunPosition(const std::filesystem::path&)>;
 
 struct ResumeChoice {
   std::filesystem::path path;
@@ -75,8 +76,9 @@ struct ResumeChoice {
 };
 
 /// What --resume latest goes on from: the checkpoint or snapshot that is furthest, of equal ones an
-/// epoch's own file. Files that are damaged are passed over and named in `notes`. Nothing if there
-/// is none: a fresh start.
+/// epoch's own file. Files that cannot be gone on from are passed over; `notes` says why. Nothing
+/// if there is no file: a fresh start. Throws Error if there are only such, which a fresh start
+/// would write over, and if the folder cannot be looked into.
 std::optional<ResumeChoice> find_latest(const RunPaths& paths, const ReadPosition& read_position,
                                         std::vector<std::string>& notes);
 

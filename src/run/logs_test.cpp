@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <new>
+#include <optional>
 
 #include "base/test_folder.h"
 #include "run/fixtures_test.h"
@@ -45,6 +47,33 @@ TEST(Logs, ARunThatIsThereIsNotBegunAgain) {
   EXPECT_TRUE(std::filesystem::is_directory(paths.tensorboard()));
 }
 
+TEST(Logs, ARunWithLocalLogsIsNotBegunAgainEither) {
+  const TestFolder folder;
+  TrainOptions options = options_in(folder);
+  options.log_local = true;
+  const RunPaths paths = run_paths(options);
+  open_run_folder(paths, options);
+  write_file(paths.log(), "");
+  EXPECT_NE(
+      message_of([&] { open_run_folder(paths, options); }).find("out.log: a run of this name"),
+      std::string::npos);
+}
+
+TEST(Logs, WhatAKilledRunWasWritingIsRemovedWhenItGoesOn) {
+  const TestFolder folder;
+  TrainOptions options = options_in(folder);
+  options.resume = "latest";
+  const RunPaths paths = run_paths(options);
+  open_run_folder(paths, options);
+  const std::filesystem::path whole = paths.epoch(1, "pt");
+  const std::filesystem::path half = paths.snapshot().string() + ".tmp.17.3";
+  write_file(whole, "");
+  write_file(half, "");
+  open_run_folder(paths, options);
+  EXPECT_TRUE(std::filesystem::exists(whole));
+  EXPECT_FALSE(std::filesystem::exists(half));
+}
+
 TEST(Logs, AFolderThatCannotBeMadeIsNamed) {
   const TestFolder folder;
   write_file(folder / "file", "");
@@ -65,45 +94,81 @@ TEST(Logs, CheckpointNamesAreStrict) {
   }
 }
 
-TEST(Logs, LatestIsTheFurthestThatIsWhole) {
-  const TestFolder folder;
-  const TrainOptions options = options_in(folder);
-  const RunPaths paths = run_paths(options);
-  std::vector<std::string> notes;
-  std::map<std::string, std::optional<RunPosition>> positions;
-  const auto add = [&](const std::filesystem::path& path, std::optional<RunPosition> position) {
+/// A run's folder, and what is read from the checkpoints in it.
+class Latest : public ::testing::Test {
+ protected:
+  void add(const std::filesystem::path& path, std::optional<RunPosition> position) {
     write_file(path, "x");
-    positions[path.string()] = position;
-  };
-  const auto latest = [&] {
-    notes.clear();
-    return find_latest(
-        paths, [&](const auto& path) { return positions.at(path.string()); }, notes);
-  };
+    positions_[path.string()] = position;
+  }
+
+  std::optional<ResumeChoice> latest() {
+    notes_.clear();
+    const auto read_position = [&](const std::filesystem::path& path) {
+      const auto position = positions_.at(path.string());
+      require(position.has_value(), path.string(), ": is cut short:\n  tensor x");
+      return *position;
+    };
+    return find_latest(paths_, read_position, notes_);
+  }
+
+  const TestFolder folder_;
+  const TrainOptions options_ = options_in(folder_);
+  const RunPaths paths_ = run_paths(options_);
+  std::map<std::string, std::optional<RunPosition>> positions_;
+  std::vector<std::string> notes_;
+};
+
+TEST_F(Latest, IsTheFurthestThatIsWhole) {
   EXPECT_FALSE(latest().has_value());  // not even a folder
-  open_run_folder(paths, options);
+  open_run_folder(paths_, options_);
   EXPECT_FALSE(latest().has_value());
 
-  add(paths.epoch(9, "pt"), RunPosition{9, 0});
-  add(paths.epoch(10, "pt"), RunPosition{10, 0});
-  add(paths.checkpoints() / "tmp.pt", std::nullopt);  // sorts last with the reference
-  EXPECT_EQ(latest()->path, paths.epoch(10, "pt"));
-  EXPECT_TRUE(notes.empty());
+  add(paths_.epoch(9, "pt"), RunPosition{9, 0});
+  add(paths_.epoch(10, "pt"), RunPosition{10, 0});
+  add(paths_.checkpoints() / "tmp.pt", std::nullopt);  // sorts last with the reference
+  EXPECT_EQ(latest()->path, paths_.epoch(10, "pt"));
+  EXPECT_TRUE(notes_.empty());
 
-  add(paths.latest("pt"), RunPosition{8, 0});
-  EXPECT_EQ(latest()->path, paths.epoch(10, "pt"));
-  add(paths.latest("pt"), RunPosition{10, 0});
-  EXPECT_EQ(latest()->path, paths.epoch(10, "pt"));  // of equal ones the epoch's own
-  add(paths.snapshot(), RunPosition{10, 7});
-  EXPECT_EQ(latest()->path, paths.snapshot());
+  add(paths_.latest("pt"), RunPosition{8, 0});
+  EXPECT_EQ(latest()->path, paths_.epoch(10, "pt"));
+  add(paths_.latest("pt"), RunPosition{10, 0});
+  EXPECT_EQ(latest()->path, paths_.epoch(10, "pt"));  // of equal ones the epoch's own
+  add(paths_.snapshot(), RunPosition{10, 7});
+  EXPECT_EQ(latest()->path, paths_.snapshot());
   EXPECT_EQ(latest()->position.steps, 7);
 
-  add(paths.epoch(11, "safetensors"), std::nullopt);  // cut short
-  EXPECT_EQ(latest()->path, paths.snapshot());
-  ASSERT_EQ(notes.size(), 1U);
-  EXPECT_NE(notes[0].find("epoch_11"), std::string::npos);
-  add(paths.epoch(11, "safetensors"), RunPosition{11, 0});
-  EXPECT_EQ(latest()->path, paths.epoch(11, "safetensors"));
+  const auto eleventh = paths_.epoch(11, "safetensors");
+  add(eleventh, std::nullopt);
+  EXPECT_EQ(latest()->path, paths_.snapshot());
+  EXPECT_EQ(notes_, std::vector<std::string>{eleventh.string() + " is passed over: is cut short:"});
+  add(eleventh, RunPosition{11, 0});
+  EXPECT_EQ(latest()->path, eleventh);
+}
+
+TEST_F(Latest, IsAnErrorWhereNoFileWillDo) {
+  open_run_folder(paths_, options_);
+  add(paths_.epoch(1, "pt"), std::nullopt);
+  add(paths_.snapshot(), std::nullopt);
+  const std::string error = message_of([&] { latest(); });
+  for (const std::string& part : {paths_.epoch(1, "pt").string() + " is passed over: is cut short",
+                                  paths_.snapshot().string() + " is passed over",
+                                  std::string("--resume FILE"), std::string("--name")}) {
+    EXPECT_NE(error.find(part), std::string::npos) << part << " is not in " << error;
+  }
+}
+
+// A fresh start would write over what is there.
+TEST_F(Latest, IsNoFreshStartWhereLookingFails) {
+  open_run_folder(paths_, options_);
+  add(paths_.epoch(1, "pt"), RunPosition{1, 0});
+  const auto find_with = [&](const ReadPosition& read) { find_latest(paths_, read, notes_); };
+  EXPECT_THROW(find_with([](const auto&) -> RunPosition { throw std::bad_alloc(); }),
+               std::bad_alloc);
+  EXPECT_THROW(find_with([](const auto&) -> RunPosition { throw Interrupted(); }), Interrupted);
+  std::filesystem::remove_all(paths_.checkpoints());
+  write_file(paths_.checkpoints(), "no folder");
+  EXPECT_NE(message_of([&] { latest(); }).find("cannot list the folder"), std::string::npos);
 }
 
 TEST(Logs, EpochsAreSavedAsTheReferenceSavesThem) {

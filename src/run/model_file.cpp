@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/python_json.h"
 #include "model/config.h"
+#include "model/source.h"
 #include "run/recipes.h"
 #include "run/training_config.h"
 
@@ -13,13 +14,14 @@ namespace clipnext::run {
 namespace {
 
 /// What --model stands for: a configuration, or an object that holds one as model_cfg.
-OrderedJson named_json(const std::string& name) {
+OrderedJson named_json(const model::ModelSource& source) {
   const auto parse = [](std::string_view text) { return OrderedJson::parse(text); };
-  if (const auto text = recipe_model(name)) return parse(*text);
-  if (model::is_builtin_config(name)) return parse(model::builtin_config_json(name));
-  constexpr std::string_view kScheme = "local-dir:";
-  std::filesystem::path path = name.starts_with(kScheme) ? name.substr(kScheme.size()) : name;
-  if (std::filesystem::is_directory(path)) path /= "open_clip_config.json";
+  if (source.kind == model::SourceKind::kConfigName) {
+    if (const auto text = recipe_model(source.name)) return parse(*text);
+    return parse(model::builtin_config_json(source.name));
+  }
+  std::filesystem::path path = source.name;
+  if (source.kind == model::SourceKind::kFolder) path /= model::kConfigFile;
   return parse(read_file(path));
 }
 
@@ -48,7 +50,7 @@ const char* mode_text(image::ResizeMode mode) {
 
 OrderedJson model_file(const TrainOptions& options) {
   const model::ClipConfig config = training_config(options);
-  OrderedJson named = named_json(options.model);
+  OrderedJson named = named_json(model_source(options));
   OrderedJson json = {{"model_cfg", named.contains("model_cfg") ? named["model_cfg"] : named}};
   set_model(options, json["model_cfg"]);
   if (options.siglip) {

@@ -38,7 +38,7 @@ const std::array kTable = {
     OptionRow{"imagenet-v2", kData, kReference, "DIR", &O::imagenet_v2, "ImageNet V2, for the same"},
     OptionRow{"workers", kData, kReference, "N", &O::workers, "loader workers of each process; with --train-num-samples they decide how many batches an epoch has", {}, kNatural},
     OptionRow{"batch-size", kData, kReference, "N", &O::batch_size, "samples in a batch of each process", {}, kPositive},
-    OptionRow{"cache-dir", kData, kReference, "DIR", &O::cache_dir, "where downloads are kept"},
+    OptionRow{"cache-dir", kData, kReference, "DIR", &O::cache_dir, "taken, without effect: nothing is downloaded"},
 
     // ---- model ----
     OptionRow{"model", kModel, kReference, "NAME", &O::model, "configuration, config JSON, or model folder (also local-dir:FOLDER)"},
@@ -67,7 +67,7 @@ const std::array kTable = {
     OptionRow{"torchcompile-backend", kModel, kLater, "NAME", &O::torchcompile_backend, "the same"},
     OptionRow{"torchcompile-mode", kModel, kLater, "NAME", &O::torchcompile_mode, "the same"},
     OptionRow{"siglip", kModel, kReference, "", &O::siglip, "SigLIP's loss, pair by pair, with a bias"},
-    OptionRow{"loss-dist-impl", kModel, kReference, "KIND", &O::loss_dist_impl, "how SigLIP's texts go round the processes (default bidir)", {"bidir", "shift", "reduce", "gather"}},
+    OptionRow{"loss-dist-impl", kModel, kReference, "KIND", &O::loss_dist_impl, "taken, without effect: features are exchanged as --loss-memory says", {"bidir", "shift", "reduce", "gather"}},
     OptionRow{"distill-model", kModel, kReference, "NAME", &O::distill_model, "teacher, with --distill-pretrained"},
     OptionRow{"distill-pretrained", kModel, kReference, "FILE", &O::distill_pretrained, "its weights"},
 

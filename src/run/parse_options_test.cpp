@@ -202,6 +202,22 @@ TEST(ParseOptions, SettingsThatCannotRunAreRefused) {
                    {"--save-most-recent"});
 }
 
+TEST(ParseOptions, StandardInputIsForOneEpoch) {
+  const auto with = [](const Line& more) {
+    Line line = {"--train-data", "-", "--dataset-type", "webdataset"};
+    line.insert(line.end(), more.begin(), more.end());
+    return line;
+  };
+  expect_complaint(with({}), {"standard input", "32 epochs", "--epochs 1"});
+  expect_complaint(with({"--stop-after-epochs", "2"}), {"standard input", "2 epochs"});
+  expect_complaint(with({"--train-data", "a.tar::-", "--epochs", "2"}), {"standard input"});
+  expect_complaint(with({"--epochs", "1", "--dataset-resampled"}), {"--dataset-resampled"});
+  EXPECT_EQ(complaint(with({"--epochs", "1"})), "no complaint");
+  EXPECT_EQ(complaint(with({"--stop-after-epochs", "1"})), "no complaint");
+  EXPECT_EQ(complaint(with({"--resume", "epoch_31.pt"})), "no complaint");
+  EXPECT_EQ(complaint(with({"--train-data", "pipe:cat a.tar -"})), "no complaint");
+}
+
 // Spec: training.md section 10, item 3.
 TEST(ParseOptions, HalfALocalLossIsRefusedWithSeveralProcesses) {
   const TrainOptions options = parse({"--local-loss"});

@@ -2,12 +2,15 @@
 
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
-#include "model/source.h"
 #include "run/parse_options.h"
 #include "run/recipes.h"
 
@@ -15,13 +18,22 @@ namespace clipnext::run {
 namespace {
 
 using model::ClipConfig;
+using model::SourceKind;
 
-ClipConfig base_config(const std::string& name) {
-  if (const auto json = recipe_model(name)) {
-    const std::string source = "configs/recipes/models/" + name + ".json";
-    return model::parse_model_config(parse_json(*json, source), name, source);
-  }
-  return model::open_config(name);
+ClipConfig base_config(const model::ModelSource& source) {
+  const bool named = source.kind == SourceKind::kConfigName;
+  const auto recipe = named ? recipe_model(source.name) : std::nullopt;
+  if (!recipe) return model::open_config(source);
+  const std::string file = "configs/recipes/models/" + source.name + ".json";
+  return model::parse_model_config(parse_json(*recipe, file), source.name, file);
+}
+
+// Weights without it do for other commands if they are a packed file.
+void require_config_in(const std::string& folder) {
+  std::error_code ignored;
+  require(std::filesystem::exists(std::filesystem::path(folder) / model::kConfigFile, ignored),
+          "--model ", folder, ": has no ", model::kConfigFile,
+          "; put it there, or name the architecture: --model NAME --pretrained FILE");
 }
 
 [[noreturn]] void no_place(const char* option, const ClipConfig& config, const char* needs) {
@@ -87,8 +99,31 @@ void apply_tower_options(const TrainOptions& options, ClipConfig& config) {
 
 }  // namespace
 
+model::ModelSource model_source(const TrainOptions& options) {
+  if (recipe_model(options.model)) return {SourceKind::kConfigName, options.model};
+  model::ModelSource source = model::find_source(options.model);
+  switch (source.kind) {
+    case SourceKind::kConfigName:
+    case SourceKind::kConfigJson:
+      return source;
+    case SourceKind::kFolder:
+      require_config_in(source.name);
+      return source;
+    case SourceKind::kRepository:
+      fail("--model ", source.name, ": training takes a folder; `clipnext pull ", source.name,
+           " -o FOLDER` fetches it, then --model FOLDER");
+    case SourceKind::kCheckpoint:
+      fail("--model ", source.name, ": is no configuration (NAME.json); to begin with a ",
+           "checkpoint's weights: --model NAME --pretrained ", source.name);
+    case SourceKind::kDemo:
+      break;
+  }
+  fail("--model is empty; it takes the name of a configuration (`clipnext models` lists them), a ",
+       "config JSON or a model folder");
+}
+
 ClipConfig training_config(const TrainOptions& options) {
-  ClipConfig config = base_config(options.model);
+  ClipConfig config = base_config(model_source(options));
   if (options.siglip) {
     config.has_logit_bias = true;
     config.init_logit_scale = std::log(10.0);

@@ -2,13 +2,17 @@
 #pragma once
 
 #include "model/config.h"
+#include "model/source.h"
 #include "run/options.h"
 
 namespace clipnext::run {
 
-/// --model (a configuration's name, also one of the recipes', a config JSON, a model folder) with
-/// --siglip and the --force-..., --image-... options laid over it. Throws UsageError for those that
-/// the model has no place for.
+/// What --model names: a configuration (also one of the recipes') by its name, a config JSON, or a
+/// model folder. Throws Error for what else other commands take, saying how that is trained.
+model::ModelSource model_source(const TrainOptions& options);
+
+/// Its configuration with --siglip and the --force-..., --image-... options laid over it. Throws
+/// Error as model_source, and UsageError for options that the model has no place for.
 model::ClipConfig training_config(const TrainOptions& options);
 
 }  // namespace clipnext::run

@@ -53,4 +53,8 @@ at::Device find_device(const std::string& name) {
   return name == "cpu" ? at::Device(at::kCPU) : device_among(name, find_gpus());
 }
 
+void use_device(at::Device device) {
+  if (device.has_index()) c10::impl::getDeviceGuardImpl(device.type())->setDevice(device);
+}
+
 }  // namespace clipnext::train

@@ -28,6 +28,9 @@ at::Device device_among(const std::string& name, const Gpus& gpus);
 /// device_among(name, find_gpus()), which cpu does not ask for GPUs.
 at::Device find_device(const std::string& name);
 
+/// Makes it what "cuda" without a number stands for in this thread.
+void use_device(at::Device device);
+
 /// What `work` gives; libtorch's errors become ours, the first line of their message.
 template <class F>
 auto translated(const F& work) {

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -19,14 +20,26 @@
 #endif
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace clipnext::train {
 namespace {
 
-constexpr const char* kFailure = "clipnext/failure";
+constexpr const char* kLeaving = "clipnext/leaving";
 constexpr const char* kGoodbye = "clipnext/goodbye";
 constexpr std::chrono::seconds kWatch{3};
-constexpr int kFailed = 1;
+
+/// What one process tells the others.
+struct Notice {
+  Leaving why = Leaving::kFailed;
+  std::string text;
+
+  std::string packed() const { return (why == Leaving::kInterrupted ? 'i' : 'f') + text; }
+  static Notice unpacked(const std::string& packed) {
+    return {packed.starts_with('i') ? Leaving::kInterrupted : Leaving::kFailed, packed.substr(1)};
+  }
+  int status() const { return why == Leaving::kInterrupted ? 130 : 1; }
+};
 
 c10::intrusive_ptr<c10d::Backend> make_backend(const Meeting& meeting,
                                                const c10::intrusive_ptr<c10d::Store>& store) {
@@ -96,14 +109,14 @@ struct Group::Links {
 
   static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-  /// What another process said before it ended; empty if none did, or nobody can be asked.
-  std::string failure() noexcept {
+  /// What another process said before it ended, if one did.
+  std::optional<Notice> notice() noexcept {
     try {
-      if (!watched->check({kFailure})) return {};
-      const auto bytes = watched->get(kFailure);
-      return {bytes.begin(), bytes.end()};
+      if (!watched->check({kLeaving})) return std::nullopt;
+      const auto bytes = watched->get(kLeaving);
+      return Notice::unpacked({bytes.begin(), bytes.end()});
     } catch (...) {
-      return "the process that the others meet at (rank 0) is gone";
+      return Notice{Leaving::kFailed, "the process that the others meet at (rank 0) is gone"};
     }
   }
 
@@ -112,12 +125,13 @@ struct Group::Links {
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, kWatch, [this] { return stop; })) {
       lock.unlock();
-      const std::string reason = failure();
+      const std::optional<Notice> heard = notice();
       lock.lock();
-      if (stop || reason.empty()) continue;
-      std::fprintf(stderr, "clipnext: %s stops: %s\n", who.c_str(), reason.c_str());
+      if (stop || !heard) continue;
+      std::fprintf(stderr, "clipnext: %s stops: %s\n", who.c_str(), heard->text.c_str());
       std::fflush(stderr);
-      std::_Exit(kFailed);
+      remove_temporary_files();
+      std::_Exit(heard->status());
     }
   }
 
@@ -126,14 +140,15 @@ struct Group::Links {
     try {
       work();
     } catch (const std::exception& error) {
-      std::string reason = failure();
-      if (reason.empty()) {
+      std::optional<Notice> heard = notice();
+      if (!heard) {
         // The other's last words may be on their way.
         std::this_thread::sleep_for(std::chrono::seconds(1));
-        reason = failure();
+        heard = notice();
       }
-      if (reason.empty()) reason = "another process is gone (" + first_line(error.what()) + ")";
-      fail(who, " stops: ", reason);
+      if (heard && heard->why == Leaving::kInterrupted) throw Interrupted();
+      fail(who, " stops: ",
+           heard ? heard->text : "another process is gone (" + first_line(error.what()) + ")");
     }
   }
 
@@ -156,6 +171,7 @@ Group::Group(const Meeting& meeting) : rank_(meeting.rank), size_(meeting.size) 
   require(size_ > 0 && rank_ >= 0 && rank_ < size_, "rank ", rank_, " of ", size_,
           " processes; ranks go from 0 to one less than their number");
   if (size_ > 1 && meeting.backend != "fake") {
+    if (meeting.backend == "nccl") wire_ = meeting.device;
     links_ = std::make_unique<Links>(meeting, "rank " + std::to_string(rank_));
   }
 }
@@ -167,14 +183,22 @@ Group::~Group() {
   try {
     const auto done = links_->store->add(kGoodbye, 1);
     while (first() && done < size_ && links_->store->add(kGoodbye, 0) < size_ &&
-           links_->failure().empty()) {
+           !links_->notice()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   } catch (const std::exception&) {  // they are gone already
   }
 }
 
-void Group::all_reduce(at::Tensor& tensor) { start_all_reduce(tensor).wait(); }
+at::Tensor Group::on_wire(const at::Tensor& tensor) const {
+  return wire_ ? tensor.to(*wire_) : tensor;
+}
+
+void Group::all_reduce(at::Tensor& tensor) {
+  at::Tensor sent = on_wire(tensor);
+  start_all_reduce(sent).wait();
+  if (!sent.is_same(tensor)) tensor.copy_(sent);
+}
 
 Pending Group::start_all_reduce(at::Tensor& tensor) {
   if (!links_) {
@@ -190,7 +214,7 @@ Pending Group::start_all_reduce(at::Tensor& tensor) {
 at::Tensor Group::all_gather(const at::Tensor& local) {
   require(local.dim() > 0, "all_gather of a scalar");
   if (!links_) return size_ == 1 ? local : at::cat(std::vector<at::Tensor>(size_, local));
-  at::Tensor in = local.contiguous();
+  at::Tensor in = on_wire(local.contiguous());
   auto shape = in.sizes().vec();
   shape[0] *= size_;
   at::Tensor all = at::empty(shape, in.options());
@@ -199,30 +223,29 @@ at::Tensor Group::all_gather(const at::Tensor& local) {
   c10::intrusive_ptr<c10d::Work> work;
   links_->guarded([&] { work = links_->backend->allgather(outputs, inputs); });
   links_->wait(work);
-  return all;
+  return all.to(local.device());
 }
 
 void Group::broadcast(at::Tensor& tensor, int64_t root) {
   if (!links_) return;
-  std::vector<at::Tensor> tensors = {tensor};
+  at::Tensor sent = on_wire(tensor);
+  std::vector<at::Tensor> tensors = {sent};
   c10d::BroadcastOptions options;
   options.rootRank = root;
   c10::intrusive_ptr<c10d::Work> work;
   links_->guarded([&] { work = links_->backend->broadcast(tensors, options); });
   links_->wait(work);
+  if (!sent.is_same(tensor)) tensor.copy_(sent);
 }
 
 std::string Group::broadcast(const std::string& text, int64_t root) {
   if (!links_) return text;
-  const auto device = links_->backend->getBackendName() == "nccl" ? at::kCUDA : at::kCPU;
-  at::Tensor size = at::tensor({static_cast<int64_t>(text.size())}, at::kLong).to(device);
+  at::Tensor size = at::tensor({static_cast<int64_t>(text.size())}, at::kLong);
   broadcast(size, root);
   at::Tensor bytes = at::zeros({size.item<int64_t>()}, at::kByte);
   if (rank_ == root) std::copy(text.begin(), text.end(), bytes.data_ptr<uint8_t>());
   if (bytes.numel() == 0) return {};
-  at::Tensor sent = bytes.to(device);
-  broadcast(sent, root);
-  bytes = sent.to(at::kCPU);
+  broadcast(bytes, root);
   const auto* begin = bytes.data_ptr<uint8_t>();
   return {begin, begin + bytes.numel()};
 }
@@ -234,12 +257,15 @@ void Group::barrier() {
   links_->wait(work);
 }
 
-void Group::tell_failure() noexcept {
-  if (!links_) return;
+void Group::tell_others(Leaving why) noexcept {
+  if (!links_ || !links_->watcher.joinable()) return;
+  // This process itself is to hear nothing of it: it has more to say.
+  links_->stop_watching();
   try {
-    const std::string text = links_->who + " failed";
-    links_->watched->compareSet(kFailure, std::string(), text);
-    // The reason lies with rank 0, and the others look now and then.
+    const Notice notice{why,
+                        links_->who + (why == Leaving::kFailed ? " failed" : " was interrupted")};
+    links_->watched->compareSet(kLeaving, std::string(), notice.packed());
+    // The notice lies with rank 0, and the others look now and then.
     if (first()) std::this_thread::sleep_for(kWatch + std::chrono::seconds(1));
   } catch (...) {  // rank 0 is gone, which the others see
   }

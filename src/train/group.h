@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace clipnext::train {
@@ -19,8 +20,12 @@ struct Meeting {
   int port = 29500;
   std::string backend = "gloo";  // or nccl; "fake": nobody else is there, all are taken to be alike
   std::string interface = "";    // that Gloo sends over; empty: the one that leads to host
+  at::Device device = at::kCPU;  // of nccl, which sends nothing else
   std::chrono::seconds timeout{1800};
 };
+
+/// Why a process ends before the others do.
+enum class Leaving { kFailed, kInterrupted };
 
 /// Something under way between the processes.
 class Pending {
@@ -34,7 +39,8 @@ class Pending {
 };
 
 /// Every process calls the same functions in the same order. All throw Error that says so when
-/// another process is gone or has failed. With one process they do nothing.
+/// another process is gone or has failed, and Interrupted when it was interrupted. Tensors may lie
+/// anywhere, but for start_all_reduce's, and stay there. With one process they do nothing.
 class Group {
  public:
   /// This process alone.
@@ -51,6 +57,7 @@ class Group {
 
   /// The sum of all processes' tensors, in each.
   void all_reduce(at::Tensor& tensor);
+  /// On the device that the backend sends from.
   Pending start_all_reduce(at::Tensor& tensor);
   /// local [b, ...] of each process, one after the other: [size * b, ...].
   at::Tensor all_gather(const at::Tensor& local);
@@ -60,14 +67,18 @@ class Group {
   std::string broadcast(const std::string& text, int64_t root = 0);
   void barrier();
 
-  /// Tells the others that this process cannot go on; they stop within seconds, and say whose the
-  /// failure is, which itself is shown here alone.
-  void tell_failure() noexcept;
+  /// Tells the others, once, that this process ends; they do so too within seconds, with exit
+  /// status 1 or, of an interruption, 130, and say whom they follow. The reason is shown here
+  /// alone.
+  void tell_others(Leaving why) noexcept;
 
  private:
   struct Links;
+  at::Tensor on_wire(const at::Tensor& tensor) const;
+
   int64_t rank_ = 0;
   int64_t size_ = 1;
+  std::optional<at::Device> wire_;  // where tensors must lie to be sent, if that is not all one
   std::unique_ptr<Links> links_;
 };
 

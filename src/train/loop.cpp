@@ -58,12 +58,12 @@ class TrainRun {
         world_(world),
         device_(device),
         group_(group),
+        config_(run::training_config(options_)),
         paths_(run::run_paths(options_)),
         saves_(run::saves_logs(options_)),
         log_(log_path(), options_.debug, !group.first()),
         errors_({}, options_.debug),
         faults_(group.first() ? log_ : errors_),
-        config_(run::training_config(options_)),
         precision_(parse_precision(options_.precision)),
         tokenizer_(training_tokenizer(options_, config_)) {}
 
@@ -72,6 +72,8 @@ class TrainRun {
  private:
   static run::TrainOptions named(run::TrainOptions options, Group& group);
   std::filesystem::path log_path();
+  run::RunFacts facts() const;
+  void show_params();
   void write_params();
   void make_model();
   void resume();
@@ -80,25 +82,34 @@ class TrainRun {
   std::vector<DeviceBatch> next_batches(pipeline::LoaderPosition& after);
   void report_step(int64_t step, const StepReport& report, double lr, bool last);
   bool has_result(int64_t epoch);
+  bool validates(int64_t completed) const;
+  bool classifies(int64_t completed) const;
+  bool evaluates(int64_t completed) const { return validates(completed) || classifies(completed); }
   void evaluate(int64_t completed);
+  void share_statistics();
   Agreement agree();
   bool snapshots() const { return saves_ && options_.snapshot_minutes > 0; }
+  EpochShape shape() const;
+  void require_same_shape() const;
   int64_t run_step() const { return progress_.epoch * steps_per_epoch_ + progress_.step; }
   void save_snapshot();
+  bool keeps(int64_t completed) const;
   void save_epoch(int64_t completed);
   void wait_for_save();
-  std::optional<Ending> stopped_here();
+  bool stops_here() const;
+  Ending after_epoch();
+  void report_faults();
 
   run::TrainOptions options_;
   run::World world_;
   at::Device device_;
   Group& group_;
+  model::ClipConfig config_;  // before the log: a wrong --model leaves no run behind
   run::RunPaths paths_;
   bool saves_;
   run::RunLog log_;     // of the first rank; the others are quiet
   run::RunLog errors_;  // of every rank
   FaultLog faults_;
-  model::ClipConfig config_;
   Precision precision_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
 
@@ -144,22 +155,28 @@ std::filesystem::path TrainRun::log_path() {
   return group_.first() ? paths_.log() : std::filesystem::path();
 }
 
-void TrainRun::write_params() {
+run::RunFacts TrainRun::facts() const {
+  return {.device = device_.str(),
+          .rank = group_.rank(),
+          .local_rank = world_.local_rank,
+          .world_size = group_.size(),
+          .distributed = group_.size() > 1,
+          .log_path = saves_ ? paths_.log().string() : "",
+          .checkpoint_path = paths_.checkpoints().string(),
+          .tensorboard_path = paths_.tensorboard().string()};
+}
+
+void TrainRun::show_params() {
   if (!group_.first()) return;
-  const run::RunFacts facts{.device = device_.str(),
-                            .rank = group_.rank(),
-                            .local_rank = world_.local_rank,
-                            .world_size = group_.size(),
-                            .distributed = group_.size() > 1,
-                            .log_path = saves_ ? paths_.log().string() : "",
-                            .checkpoint_path = paths_.checkpoints().string(),
-                            .tensorboard_path = paths_.tensorboard().string()};
-  for (const auto& [key, value] : run::params(options_, facts)) {
+  for (const auto& [key, value] : run::params(options_, facts())) {
     std::string line = "  ";
     log_.info(line.append(key).append(": ").append(value));
   }
-  if (!saves_) return;
-  write_file(paths_.params(), run::params_text(options_, facts));
+}
+
+void TrainRun::write_params() {
+  if (!group_.first() || !saves_) return;
+  write_file(paths_.params(), run::params_text(options_, facts()));
   write_file(paths_.checkpoints() / "open_clip_config.json",
              run::model_file(options_).dump(2) + "\n");
 }
@@ -187,7 +204,8 @@ void TrainRun::resume() {
     if (!group_.first() || options_.resume != "latest") return *options_.resume;
     if (options_.remote_sync) run::fetch_latest(options_, paths_);
     std::vector<std::string> notes;
-    const auto choice = run::find_latest(paths_, position_reader(config_), notes);
+    const auto choice =
+        run::find_latest(paths_, position_reader(config_, stepper_->optimizer()), notes);
     for (const std::string& note : notes) log_.warning(note);
     return choice ? choice->path.string() : std::string();
   }());
@@ -195,7 +213,7 @@ void TrainRun::resume() {
     log_.info("No latest resume checkpoint found, training begins anew");
     return;
   }
-  progress_ = load_state(path, config_, locking_of(options_), params_, *stepper_, group_);
+  progress_ = load_state(path, config_, params_, *stepper_, group_);
   if (group_.first() && saves_) run::forget_results_after(paths_, progress_.epoch);
   log_.info("=> resuming from '" + path + "' (epoch " + std::to_string(progress_.epoch) +
             (progress_.step > 0 ? ", step " + std::to_string(progress_.step) : "") + ")");
@@ -205,9 +223,7 @@ Agreement TrainRun::agree() {
   const double minutes = seconds_since(last_snapshot_) / 60;
   const bool due = group_.first() && snapshots() && minutes >= options_.snapshot_minutes;
   at::Tensor flags = at::tensor({interrupted() ? 1.0F : 0.0F, due ? 1.0F : 0.0F});
-  if (device_.is_cuda() && group_.size() > 1) flags = flags.to(device_);
   group_.all_reduce(flags);
-  flags = flags.cpu();
   return {flags[0].item<float>() > 0, flags[1].item<float>() > 0};
 }
 
@@ -218,12 +234,21 @@ void TrainRun::wait_for_save() {
 void TrainRun::save_snapshot() {
   wait_for_save();
   last_snapshot_ = Clock::now();
-  const RunProgress everywhere = gather_progress(progress_, group_);
-  if (!group_.first() || !saves_) return;
-  write_snapshot_file(paths_.snapshot(), config_, *options_.name, params_, *stepper_, everywhere,
-                      run_step());
-  log_.debug("snapshot at epoch " + std::to_string(progress_.epoch) + ", step " +
-             std::to_string(progress_.step));
+  RunProgress everywhere = gather_progress(progress_, group_);
+  everywhere.shape = shape();
+  if (group_.first() && saves_) {
+    write_snapshot_file(paths_.snapshot(), config_, *options_.name, params_, *stepper_, everywhere,
+                        run_step());
+    log_.debug("snapshot at epoch " + std::to_string(progress_.epoch) + ", step " +
+               std::to_string(progress_.step));
+  }
+  group_.barrier();  // a launcher may end all processes as soon as one has left
+}
+
+/// Whether what that epoch came to gets a file of its own.
+bool TrainRun::keeps(int64_t completed) const {
+  return options_.save_most_recent ||
+         run::saves_epoch(completed, options_.epochs, options_.save_frequency);
 }
 
 void TrainRun::save_epoch(int64_t completed) {
@@ -316,9 +341,29 @@ void TrainRun::report_step(int64_t step, const StepReport& report, double lr, bo
   }
 }
 
-std::optional<Ending> TrainRun::stopped_here() {
-  if (options_.stop_after_steps && run_step() >= *options_.stop_after_steps) return Ending::kDone;
-  return std::nullopt;
+bool TrainRun::stops_here() const {
+  return (options_.stop_after_steps && run_step() >= *options_.stop_after_steps) ||
+         (options_.stop_after_epochs && progress_.epoch >= *options_.stop_after_epochs);
+}
+
+EpochShape TrainRun::shape() const {
+  return {.steps = steps_per_epoch_,
+          .batch_size = options_.batch_size,
+          .accum_freq = options_.accum_freq};
+}
+
+/// A place within an epoch means nothing in one that is divided in another way.
+void TrainRun::require_same_shape() const {
+  if (progress_.step == 0) return;
+  const auto described = [](const EpochShape& s) {
+    return std::to_string(s.steps) + " steps of " + std::to_string(s.batch_size) + " x " +
+           std::to_string(s.accum_freq) + " samples";
+  };
+  require(progress_.shape.value_or(shape()) == shape() && progress_.step < steps_per_epoch_,
+          "--resume: it was at step ", progress_.step, " of an epoch",
+          progress_.shape ? " of " + described(*progress_.shape) : "", ", and this one has ",
+          described(shape()), " for each process; say the same --batch-size, --accum-freq and ",
+          "--train-num-samples, or resume a finished epoch's checkpoint (--resume FILE)");
 }
 
 /// Trains from progress_.step to the end of the epoch, or to where the run ends.
@@ -331,9 +376,9 @@ std::optional<Ending> TrainRun::train_epoch() {
       !group_.first() || (!options_.json && isatty(STDERR_FILENO) == 0));
   auto begin = Clock::now();
   while (progress_.step < steps_per_epoch_) {
-    if (const auto ending = stopped_here()) {
+    if (stops_here()) {
       save_snapshot();
-      return ending;
+      return Ending::kDone;
     }
     const int64_t step = progress_.step;
     pipeline::LoaderPosition after;
@@ -371,20 +416,38 @@ bool TrainRun::has_result(int64_t epoch) {
   return !group_.broadcast(found ? "found" : "").empty();
 }
 
+bool TrainRun::validates(int64_t completed) const {
+  return options_.val_data && run::evaluates(completed, options_.epochs, options_.val_frequency);
+}
+
+bool TrainRun::classifies(int64_t completed) const {
+  return (options_.imagenet_val || options_.imagenet_v2 || !options_.zeroshot_data.empty()) &&
+         run::evaluates(completed, options_.epochs, options_.zeroshot_frequency);
+}
+
+/// A batch norm's running statistics are those of a rank's own samples; checkpoints hold the first
+/// rank's, and what is measured is what a checkpoint holds.
+void TrainRun::share_statistics() {
+  const at::NoGradGuard no_grad;
+  for_each_param(params_, config_, [&](at::Tensor& t, const model::ParamInfo& info) {
+    if (info.role != model::Role::kStatistic) return;
+    at::Tensor plain = t.detach();
+    group_.broadcast(plain);
+  });
+}
+
 void TrainRun::evaluate(int64_t completed) {
-  const bool pairs =
-      options_.val_data && run::evaluates(completed, options_.epochs, options_.val_frequency);
-  const bool zero_shot =
-      (options_.imagenet_val || options_.imagenet_v2 || !options_.zeroshot_data.empty()) &&
-      run::evaluates(completed, options_.epochs, options_.zeroshot_frequency);
-  if (!pairs && !zero_shot) return;
+  if (!evaluates(completed)) return;
+  wait_for_save();
+  group_.barrier();  // from here on an interruption of one process may end all at once
+  share_statistics();
   const Mode mode{.autocast = precision_.autocast};
   Metrics metrics;
-  if (zero_shot) {
+  if (classifies(completed)) {
     Clip clip(config_, params_, precision_.autocast);
     metrics = validate_zero_shot(options_, clip, *tokenizer_, group_, device_, log_);
   }
-  if (pairs) {
+  if (validates(completed)) {
     for (auto& metric : validate_pairs(options_, config_, params_, mode, tokenizer_, group_,
                                        faults_, log_, completed)) {
       metrics.push_back(metric);
@@ -410,6 +473,7 @@ Ending TrainRun::epochs() {
   steps_per_epoch_ = data_.epoch.batches / options_.accum_freq;
   require(steps_per_epoch_ > 0, "an epoch of ", data_.epoch.batches,
           " batches has no step of --accum-freq ", options_.accum_freq);
+  require_same_shape();
   schedule_ = run::make_schedule(options_, steps_per_epoch_);
   loss_.emplace(options_.train_loss_ema_samples.value_or(0));
   if (group_.first() && saves_) {
@@ -421,17 +485,35 @@ Ending TrainRun::epochs() {
   if (progress_.step == 0 && progress_.epoch > 0 && !has_result(progress_.epoch)) {
     evaluate(progress_.epoch);
   }
-  while (progress_.epoch < options_.epochs) {
+  while (progress_.epoch < options_.epochs && !stops_here()) {
     log_.info("Start epoch " + std::to_string(progress_.epoch));
     if (const auto ending = train_epoch()) return *ending;
-    const int64_t completed = progress_.epoch + 1;
-    progress_ = {.epoch = completed};
-    save_epoch(completed);  // first: an evaluation can be made again
-    evaluate(completed);
-    if (options_.stop_after_epochs && completed >= *options_.stop_after_epochs) break;
-    if (const auto ending = stopped_here()) break;
+    progress_ = {.epoch = progress_.epoch + 1};
+    if (after_epoch() == Ending::kInterrupted) return Ending::kInterrupted;
   }
   return Ending::kDone;
+}
+
+/// Saves before it evaluates, which can be done again.
+Ending TrainRun::after_epoch() {
+  const int64_t completed = progress_.epoch;
+  save_epoch(completed);
+  if (!keeps(completed) && (evaluates(completed) || stops_here())) save_snapshot();
+  try {
+    evaluate(completed);
+  } catch (const Interrupted&) {
+    group_.tell_others(Leaving::kInterrupted);
+    return Ending::kInterrupted;
+  }
+  return Ending::kDone;
+}
+
+void TrainRun::report_faults() {
+  at::Tensor faults = at::tensor({faults_.count()}, at::kLong);
+  group_.all_reduce(faults);
+  if (const auto count = faults.item<int64_t>(); count > 0) {
+    log_.warning(std::to_string(count) + " parts of the data were left out");
+  }
 }
 
 Ending TrainRun::go(const std::vector<std::string>& warnings) {
@@ -440,7 +522,7 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
   log_.info("Running on " + device_.str() + ", rank " + std::to_string(group_.rank()) + " of " +
             std::to_string(group_.size()));
   require_supported(options_, config_, group_.size());
-  write_params();
+  show_params();
   if (group_.first() && saves_ && options_.remote_sync) {
     remote_ = std::make_unique<run::RemoteSync>(
         options_, paths_, [this](const std::string& text) { log_.warning(text); });
@@ -448,6 +530,7 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
   }
   make_model();
   resume();
+  write_params();  // of a run that may go on, over those of the run that began it
   if (!options_.train_data && options_.dataset_type != "synthetic") {
     evaluate(progress_.epoch);
     if (remote_) remote_->finish();
@@ -456,12 +539,7 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
   const Ending ending = epochs();
   wait_for_save();
   if (remote_) remote_->finish();
-  at::Tensor faults = at::tensor({faults_.count()}, at::kLong);
-  if (device_.is_cuda() && group_.size() > 1) faults = faults.to(device_);
-  group_.all_reduce(faults);
-  if (const auto count = faults.item<int64_t>(); count > 0) {
-    log_.warning(std::to_string(count) + " parts of the data were left out");
-  }
+  if (ending == Ending::kDone) report_faults();
   return ending;
 }
 
@@ -469,7 +547,18 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
 
 Ending train(const run::TrainOptions& options, const run::World& world, const std::string& device,
              const std::vector<std::string>& warnings, Group& group) {
-  return TrainRun(options, world, device, group).go(warnings);
+  // Told before it is taken apart: its loader may sit in a pipe that gives nothing.
+  std::unique_ptr<TrainRun> run;
+  try {
+    run = std::make_unique<TrainRun>(options, world, device, group);
+    return run->go(warnings);
+  } catch (const Interrupted&) {
+    group.tell_others(Leaving::kInterrupted);
+    throw;
+  } catch (...) {
+    group.tell_others(Leaving::kFailed);
+    throw;
+  }
 }
 
 }  // namespace clipnext::train

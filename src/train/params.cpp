@@ -1,5 +1,6 @@
 #include "train/params.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cstring>
@@ -28,6 +29,23 @@ weights::DType dtype_of(const at::Tensor& tensor, const std::string& name) {
       fail("parameter ", name, " is ", at::toString(tensor.scalar_type()),
            ", expected float32, bfloat16 or float16");
   }
+}
+
+/// A bound tree's leaves in visiting order.
+std::vector<const weights::Tensor*> leaves_of(model::ClipParams<weights::Tensor>& bound,
+                                              const model::ClipConfig& config) {
+  std::vector<const weights::Tensor*> leaves;
+  model::visit(bound, config, [&](weights::Tensor& tensor, const model::ParamInfo&) {
+    leaves.push_back(&tensor);
+  });
+  return leaves;
+}
+
+/// Float32, on the host.
+at::Tensor values_of(const weights::Tensor& tensor, const weights::Shape& shape) {
+  at::Tensor values = at::empty(shape, at::kFloat);
+  weights::copy_as_f32(tensor, values.data_ptr<float>());
+  return values;
 }
 
 /// What `bf16` and `fp16` leave in float32.
@@ -60,18 +78,29 @@ Params make_params(const model::ClipConfig& config, at::Device device) {
 Params from_tensors(const model::ClipConfig& config, const weights::TensorMap& tensors,
                     const std::string& source, at::Device device) {
   auto bound = model::bind_tensors(config, tensors, source);
-  std::vector<const weights::Tensor*> sources;
-  model::visit(bound, config, [&](weights::Tensor& tensor, const model::ParamInfo&) {
-    sources.push_back(&tensor);
-  });
+  const auto sources = leaves_of(bound, config);
   auto params = model::make_params<at::Tensor>(config);
   size_t next = 0;
   for_each_param(params, config, [&](at::Tensor& leaf, const model::ParamInfo& info) {
-    at::Tensor values = at::empty(info.shape, at::kFloat);
-    weights::copy_as_f32(*sources[next++], values.data_ptr<float>());
-    set_leaf(leaf, values.to(device), info);
+    set_leaf(leaf, values_of(*sources[next++], info.shape).to(device), info);
   });
   return params;
+}
+
+std::vector<std::string> load_fitting(Params& params, const model::ClipConfig& config,
+                                      const weights::TensorMap& tensors,
+                                      const std::string& source) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::string> misfits;
+  auto bound = model::bind_fitting(config, tensors, misfits);
+  const auto sources = leaves_of(bound, config);
+  require(misfits.size() < sources.size(), source, ": holds no tensor that fits ", config.name);
+  size_t next = 0;
+  for_each_param(params, config, [&](at::Tensor& leaf, const model::ParamInfo& info) {
+    const weights::Tensor& tensor = *sources[next++];
+    if (!tensor.data.empty()) leaf.detach().copy_(values_of(tensor, info.shape));
+  });
+  return misfits;
 }
 
 weights::TensorMap to_tensors(Params& params, const model::ClipConfig& config) {

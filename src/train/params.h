@@ -35,6 +35,11 @@ void initialise(Params& params, const model::ClipConfig& config, uint64_t seed);
 Params from_tensors(const model::ClipConfig& config, const weights::TensorMap& tensors,
                     const std::string& source, at::Device device = at::kCPU);
 
+/// Copies into `params` what fits of the checkpoint of another model, as model::bind_fitting finds
+/// it. Returns a text for each tensor that stays as it is. Throws Error if all do, naming `source`.
+std::vector<std::string> load_fitting(Params& params, const model::ClipConfig& config,
+                                      const weights::TensorMap& tensors, const std::string& source);
+
 /// Copies for a checkpoint, by open_clip's names (text tower without `text.`), each in the type it
 /// has (float32, bfloat16, float16).
 weights::TensorMap to_tensors(Params& params, const model::ClipConfig& config);

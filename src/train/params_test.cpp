@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/test_error.h"
 #include "train/testing.h"
 
 namespace clipnext::train {
@@ -178,6 +179,13 @@ TEST(Params, RefuseACheckpointThatLacksATensor) {
     EXPECT_NE(std::string(error.what()).find("ln_final.bias"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("old.pt"), std::string::npos) << error.what();
   }
+}
+
+TEST(Params, AreNotLoadedFromACheckpointOfWhichNothingFits) {
+  const auto config = small_config("vit");
+  Params params = synthetic_params(config);
+  const std::string error = message_of([&] { load_fitting(params, config, {}, "old.pt"); });
+  EXPECT_EQ(error, "old.pt: holds no tensor that fits vit");
 }
 
 /// Which tensors are not float32 after a cast.

@@ -29,6 +29,7 @@ Meeting meeting(const run::TrainOptions& options, const run::World& world,
   meeting.host = place.host;
   meeting.port = static_cast<int>(place.port);
   meeting.backend = run::choose_backend(options, device);
+  meeting.device = find_device(device);
   meeting.timeout = std::chrono::seconds(options.dist_timeout);
   return meeting;
 }
@@ -59,16 +60,10 @@ int run_rank(const run::ParsedOptions& parsed, const run::World& world) {
   std::vector<std::string> warnings = parsed.warnings;
   const bool gpu = options.device.starts_with("cuda") && find_gpus().count > 0;
   const std::string device = run::choose_device(options, world, gpu, warnings);
+  use_device(find_device(device));
   set_threads(options, world);
   Group group(meeting(options, world, device));
-  try {
-    return train(options, world, device, warnings, group) == Ending::kDone ? 0 : kInterrupted;
-  } catch (const Interrupted&) {
-    throw;
-  } catch (...) {
-    group.tell_failure();
-    throw;
-  }
+  return train(options, world, device, warnings, group) == Ending::kDone ? 0 : kInterrupted;
 }
 
 int run_here(const std::vector<std::string>& arguments) {

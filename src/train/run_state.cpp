@@ -32,12 +32,22 @@ OrderedJson loader_json(const pipeline::LoaderPosition& position) {
 
 std::string progress_json(const RunProgress& progress) {
   OrderedJson json = {{"step", progress.step}};
+  if (const auto& shape = progress.shape) {
+    json["epoch"] = {{"steps", shape->steps},
+                     {"batch_size", shape->batch_size},
+                     {"accum_freq", shape->accum_freq}};
+  }
   for (const auto& rank : progress.ranks) json["ranks"].push_back(loader_json(rank));
   return json.dump();
 }
 
-int64_t step_of(const model::TrainingState& state) {
-  return state.position.empty() ? 0 : Json::parse(state.position).at("step").get<int64_t>();
+int64_t step_of(const model::TrainingState& state, const std::string& source) {
+  if (state.position.empty()) return 0;
+  try {
+    return Json::parse(state.position).at("step").get<int64_t>();
+  } catch (const Json::exception& error) {
+    fail(source, ": its step in the epoch is not readable: ", error.what());
+  }
 }
 
 RunProgress read_progress(const model::TrainingState& state, const std::string& source,
@@ -47,6 +57,12 @@ RunProgress read_progress(const model::TrainingState& state, const std::string& 
   try {
     const Json json = Json::parse(state.position);
     progress.step = json.at("step").get<int64_t>();
+    if (progress.step == 0) return progress;  // of which no rank has begun
+    if (const auto shape = json.find("epoch"); shape != json.end()) {
+      progress.shape = {.steps = shape->at("steps").get<int64_t>(),
+                        .batch_size = shape->at("batch_size").get<int64_t>(),
+                        .accum_freq = shape->at("accum_freq").get<int64_t>()};
+    }
     const Json& ranks = json.at("ranks");
     require(static_cast<int64_t>(ranks.size()) == group.size(), source,
             " was written in the middle of an epoch by ", ranks.size(),
@@ -91,6 +107,16 @@ void load_moments(const model::OptimizerState& saved, Optimizer& optimizer,
       load_slot(found->second, optimizer.kind(), slot, source);
     }
   }
+}
+
+/// Whose the numbers in its state_dict are.
+model::ParamGroups names_of(Optimizer& optimizer) {
+  model::ParamGroups groups;
+  for (const SlotGroup& group : optimizer.groups()) {
+    std::vector<std::string>& names = groups.emplace_back();
+    for (const Slot& slot : group.slots) names.push_back(slot.name);
+  }
+  return groups;
 }
 
 model::OptimizerState copy_optimizer(Optimizer& optimizer) {
@@ -176,22 +202,17 @@ void write_snapshot_file(const std::filesystem::path& path, const model::ClipCon
   model::write_snapshot(path, state, config);
 }
 
-run::ReadPosition position_reader(const model::ClipConfig& config) {
-  return [&config](const std::filesystem::path& path) -> std::optional<run::RunPosition> {
-    try {
-      const auto state = model::read_training_checkpoint(path, config);
-      return run::RunPosition{.epochs = state.epoch, .steps = step_of(state)};
-    } catch (const std::exception&) {
-      return std::nullopt;
-    }
+run::ReadPosition position_reader(const model::ClipConfig& config, Optimizer& optimizer) {
+  return [&config, groups = names_of(optimizer)](const std::filesystem::path& path) {
+    const auto state = model::read_training_checkpoint(path, config, groups);
+    return run::RunPosition{.epochs = state.epoch, .steps = step_of(state, path.string())};
   };
 }
 
 RunProgress load_state(const std::filesystem::path& path, const model::ClipConfig& config,
-                       const model::Locking& locking, Params& params, Stepper& stepper,
-                       const Group& group) {
+                       Params& params, Stepper& stepper, const Group& group) {
   const at::NoGradGuard no_grad;
-  const auto state = model::read_training_checkpoint(path, config, locking);
+  const auto state = model::read_training_checkpoint(path, config, names_of(stepper.optimizer()));
   size_t i = 0;
   for_each_param(params, config, [&](at::Tensor& t, const model::ParamInfo& info) {
     at::Tensor plain = t.detach();

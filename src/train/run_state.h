@@ -18,12 +18,21 @@
 
 namespace clipnext::train {
 
+/// How an epoch is divided into steps.
+struct EpochShape {
+  int64_t steps = 0;
+  int64_t batch_size = 0;  // of each rank
+  int64_t accum_freq = 1;
+  bool operator==(const EpochShape&) const = default;
+};
+
 /// How far this rank is.
 struct RunProgress {
   int64_t epoch = 0;  // completed
   int64_t step = 0;   // optimizer steps within the next one
   pipeline::LoaderPosition loader = {};
   std::vector<pipeline::LoaderPosition> ranks = {};  // of a snapshot: every rank's
+  std::optional<EpochShape> shape = {};              // of a snapshot
 };
 
 /// The same with every rank's place in its data, in each.
@@ -42,13 +51,12 @@ void write_snapshot_file(const std::filesystem::path& path, const model::ClipCon
                          const std::string& name, Params& params, Stepper& stepper,
                          const RunProgress& progress, int64_t steps);
 
-/// For run::find_latest: nothing if the file is damaged. config must outlive it.
-run::ReadPosition position_reader(const model::ClipConfig& config);
+/// For run::find_latest of a run with this optimizer. config must outlive it.
+run::ReadPosition position_reader(const model::ClipConfig& config, Optimizer& optimizer);
 
 /// Weights, and what else the file has: moments, scaler, averaged weights, progress. Every rank
 /// reads the file. Throws Error that names what does not fit.
 RunProgress load_state(const std::filesystem::path& path, const model::ClipConfig& config,
-                       const model::Locking& locking, Params& params, Stepper& stepper,
-                       const Group& group);
+                       Params& params, Stepper& stepper, const Group& group);
 
 }  // namespace clipnext::train

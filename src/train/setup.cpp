@@ -1,55 +1,55 @@
 #include "train/setup.h"
 
-#include <ATen/core/grad_mode.h>
 #include <fnmatch.h>
 
 #include <array>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
-#include "model/bind.h"
 #include "model/param_groups.h"
-#include "model/param_order.h"
 #include "model/source.h"
 #include "run/optimizer_config.h"
+#include "run/training_config.h"
 #include "weights/checkpoint.h"
 
 namespace clipnext::train {
 namespace {
 
-/// Whether --model brings weights along.
-bool is_folder(const std::string& model) {
-  return model.starts_with("local-dir:") || std::filesystem::is_directory(model);
+/// Weights to begin with, and their file.
+struct GivenWeights {
+  weights::Checkpoint checkpoint;
+  std::string file;
+};
+
+/// What --pretrained or else --model brings along.
+std::optional<GivenWeights> given_weights(const run::TrainOptions& options) {
+  GivenWeights given;
+  if (!options.pretrained.empty()) {
+    require(std::filesystem::exists(options.pretrained), "--pretrained ", options.pretrained,
+            ": no such file; tags of published weights are not looked up here, give the file");
+    given = {weights::open_checkpoint(options.pretrained), options.pretrained};
+  } else if (run::model_source(options).kind == model::SourceKind::kFolder) {
+    model::Model found = model::open_model(options.model);
+    given = {std::move(found.checkpoint), found.weights_file.string()};
+  } else {
+    return std::nullopt;
+  }
+  require(!model::is_packed(given.checkpoint), given.file,
+          ": is a packed file, whose tensors are laid out for this program's kernels; begin with "
+          "the weights it was made from");
+  return given;
 }
 
-/// Tensors of the checkpoint that fit; what does not is named.
-Params loose_params(const model::ClipConfig& config, const weights::TensorMap& tensors,
-                    Params initial, std::vector<std::string>& notes) {
-  const at::NoGradGuard no_grad;
-  std::vector<std::string> random;
-  for_each_param(initial, config, [&](at::Tensor& t, const model::ParamInfo& info) {
-    auto found = tensors.find(info.name);
-    if (found == tensors.end()) found = tensors.find("text." + info.name);
-    const bool fits = found != tensors.end() && weights::is_float(found->second.dtype) &&
-                      found->second.numel() == t.numel() &&
-                      (found->second.shape == info.shape || t.numel() == 1);
-    if (!fits) {
-      random.push_back(info.name + (found == tensors.end()
-                                        ? " (missing)"
-                                        : " (" + weights::format_shape(found->second.shape) +
-                                              ", not " + weights::format_shape(info.shape) + ")"));
-      return;
-    }
-    const std::vector<float> values = weights::to_f32(found->second);
-    t.detach().copy_(at::from_blob(const_cast<float*>(values.data()), t.sizes(), at::kFloat));
-  });
-  require(random.size() < model::list_params(config).size(),
-          "--pretrained holds no tensor that fits ", config.name);
-  for (const std::string& name : random) notes.push_back("begins at random: " + name);
-  return initial;
+/// --lock-image, --lock-text.
+model::Locking locking_of(const run::TrainOptions& options) {
+  return {.image = options.lock_image,
+          .image_unlocked_groups = options.lock_image_unlocked_groups,
+          .text = options.lock_text,
+          .text_unlocked_groups = options.lock_text_unlocked_layers};
 }
 
 /// Moves what a pattern of --wd-exclude names to the group without decay, which keeps its order.
@@ -97,36 +97,26 @@ void require_supported(const run::TrainOptions& options, const model::ClipConfig
 std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
                                                           const model::ClipConfig& config) {
   const text::Clean clean = text::parse_clean(config.text.clean);
-  if (is_folder(options.model)) {
-    const model::Model found = model::open_model(options.model);
-    if (!found.tokenizer_folder.empty()) {
-      return std::make_shared<const text::Tokenizer>(
-          text::Tokenizer::from_folder(found.tokenizer_folder, clean));
-    }
+  const model::ModelSource source = run::model_source(options);
+  if (source.kind == model::SourceKind::kFolder) {
+    return std::make_shared<const text::Tokenizer>(
+        text::Tokenizer::from_folder(source.name, clean));
   }
   return std::make_shared<const text::Tokenizer>(clean);
 }
 
 Params initial_params(const run::TrainOptions& options, const model::ClipConfig& config,
                       at::Device device, std::vector<std::string>& notes) {
-  const auto seed = static_cast<uint64_t>(options.init_seed.value_or(options.seed));
-  if (is_folder(options.model)) {
-    const model::Model found = model::open_model(options.model);
-    return from_tensors(config, found.checkpoint.tensors, found.weights_file.string(), device);
-  }
-  if (!options.pretrained.empty()) {
-    require(std::filesystem::exists(options.pretrained), "--pretrained ", options.pretrained,
-            ": no such file; tags of published weights are not looked up here, give the file");
-    const weights::Checkpoint checkpoint = weights::open_checkpoint(options.pretrained);
-    if (!options.pretrained_loose) {
-      return from_tensors(config, checkpoint.tensors, options.pretrained, device);
-    }
-    Params random = make_params(config, device);
-    initialise(random, config, seed);
-    return loose_params(config, checkpoint.tensors, std::move(random), notes);
+  const auto given = given_weights(options);
+  if (given && !options.pretrained_loose) {
+    return from_tensors(config, given->checkpoint.tensors, given->file, device);
   }
   Params params = make_params(config, device);
-  initialise(params, config, seed);
+  initialise(params, config, static_cast<uint64_t>(options.init_seed.value_or(options.seed)));
+  if (!given) return params;
+  for (const auto& misfit : load_fitting(params, config, given->checkpoint.tensors, given->file)) {
+    notes.push_back("begins at random: " + misfit);
+  }
   return params;
 }
 
@@ -160,13 +150,6 @@ StepOptions step_options(const run::TrainOptions& options, const Precision& prec
   step.ema_decay = options.ema_decay;
   step.seed = static_cast<uint64_t>(options.seed);
   return step;
-}
-
-model::Locking locking_of(const run::TrainOptions& options) {
-  return {.image = options.lock_image,
-          .image_unlocked_groups = options.lock_image_unlocked_groups,
-          .text = options.lock_text,
-          .text_unlocked_groups = options.lock_text_unlocked_layers};
 }
 
 Optimizer make_optimizer(const run::TrainOptions& options, const model::ClipConfig& config,

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/param_groups.h"
 #include "run/options.h"
 #include "text/tokenizer.h"
 #include "train/optimizer.h"
@@ -24,9 +23,9 @@ void require_supported(const run::TrainOptions& options, const model::ClipConfig
 std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
                                                           const model::ClipConfig& config);
 
-/// Parameters to begin with: those of --pretrained or of the folder that --model names, else drawn
-/// at random. With --pretrained-loose tensors that do not fit, or are missing, stay random, and are
-/// named in `notes`. Throws Error that lists what does not fit.
+/// Parameters to begin with: those of --pretrained, else of the folder that --model names, else
+/// drawn at random. With --pretrained-loose tensors that do not fit, or are missing, stay random,
+/// and are named in `notes`. Throws Error that lists what does not fit.
 Params initial_params(const run::TrainOptions& options, const model::ClipConfig& config,
                       at::Device device, std::vector<std::string>& notes);
 
@@ -41,9 +40,6 @@ Precision parse_precision(const std::string& name);
 
 /// What the options say of a step.
 StepOptions step_options(const run::TrainOptions& options, const Precision& precision);
-
-/// --lock-image, --lock-text.
-model::Locking locking_of(const run::TrainOptions& options);
 
 /// The optimizer over the parameters that the options leave trainable, in the reference's groups
 /// and order; the others no longer require gradients.

@@ -37,19 +37,30 @@ pipeline::TrainLoaderConfig loader_config(const run::TrainOptions& options,
   return loader;
 }
 
+std::string without_digits(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
 }  // namespace
 
 void FaultLog::add(const std::string& name, const std::string& reason) {
   constexpr int64_t kEvery = 1000;
   ++count_;
-  int64_t times = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    times = ++reasons_[reason];
-  }
-  if (times % kEvery != 1) return;
-  log_.warning(name + ": " + reason +
-               (times > 1 ? " (" + std::to_string(times) + " times by now)" : ""));
+  const int64_t times = count_kind(reason);
+  const std::string fault = name + ": " + reason;
+  if (times % kEvery != 1) return log_.debug(fault);
+  log_.warning(fault + (times > 1 ? " (" + std::to_string(times) + " times by now)" : ""));
+}
+
+/// How often there was a reason of this kind, which may hold names too: beyond a number of kinds
+/// all others are counted as one.
+int64_t FaultLog::count_kind(const std::string& reason) {
+  constexpr size_t kMostKinds = 100;
+  std::string kind = without_digits(reason);
+  const std::lock_guard lock(mutex_);
+  if (kinds_.size() >= kMostKinds && !kinds_.contains(kind)) kind.clear();
+  return ++kinds_[kind];
 }
 
 RunData open_training_data(const run::TrainOptions& options, const model::ClipConfig& config,

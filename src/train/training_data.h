@@ -17,8 +17,8 @@
 
 namespace clipnext::train {
 
-/// Counts what was left out of the data, and says so in the log: each reason the first time, then
-/// every thousandth.
+/// Counts what was left out of the data, and says so in the log: each kind of reason, its numbers
+/// apart, the first time, then every thousandth; with --debug all. Any number of threads.
 class FaultLog {
  public:
   explicit FaultLog(run::RunLog& log) : log_(log) {}
@@ -29,9 +29,11 @@ class FaultLog {
   }
 
  private:
+  int64_t count_kind(const std::string& reason);
+
   run::RunLog& log_;
   std::mutex mutex_;
-  std::map<std::string, int64_t> reasons_;
+  std::map<std::string, int64_t> kinds_;
   std::atomic<int64_t> count_{0};
 };
 

@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::milliseconds kBetweenSignals{50};
+
 void redirect(const fs::path& file, int flags, int descriptor) {
   const int fd = open(file.c_str(), flags);
   if (fd < 0 || dup2(fd, descriptor) < 0) _exit(126);
@@ -55,7 +57,10 @@ Outcome run(const Run& options) {
   if (child == 0) become(options, io.path());
   if (const auto ms = options.kill_after_ms ? options.kill_after_ms : options.interrupt_after_ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(*ms));
-    kill(child, options.kill_after_ms ? SIGKILL : SIGINT);
+    for (const int signal : options.kill_after_ms ? std::vector<int>{SIGKILL} : options.signals) {
+      kill(child, signal);
+      std::this_thread::sleep_for(kBetweenSignals);
+    }
   }
   int status = 0;
   waitpid(child, &status, 0);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -27,8 +28,9 @@ struct Run {
   std::vector<std::string> args = {};
   std::string input = "";                               // standard input
   std::map<std::string, std::string> environment = {};  // over the test's own
-  std::optional<int> interrupt_after_ms = {};           // SIGINT then
-  std::optional<int> kill_after_ms = {};                // SIGKILL then
+  std::optional<int> interrupt_after_ms = {};           // `signals` then, one after the other
+  std::vector<int> signals = {SIGINT};
+  std::optional<int> kill_after_ms = {};  // SIGKILL then
   std::string program = CLIPNEXT_PROGRAM;
   std::string folder = CLIPNEXT_SOURCE_DIR;  // to run in
 };

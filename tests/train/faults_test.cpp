@@ -1,5 +1,7 @@
 // What a run does where files and disks fail: it says what, ends with a status other than 0 where
 // it cannot go on, and loses nothing.
+#include <chrono>
+
 #include "train/training.h"
 
 namespace clipnext::e2e {
@@ -72,6 +74,14 @@ TEST_F(Faults, PipesThatFailAreNamedWithTheirStatus) {
   EXPECT_NE(late.err.find("exit 3"), std::string::npos) << late.err;
   EXPECT_EQ(some.status, 0) << some.err;
   expect_failure(run(shard_run("all", "pipe:exit 3")), {"exit 3", "status 3"});
+}
+
+TEST_F(Faults, APipeThatFailsEndsTheRunThoughAnotherGivesNothing) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome outcome =
+      run(shard_run("wait", "pipe:test {0..1} = 0 && exit 3; sleep 300") + Args{"--workers", "2"});
+  expect_failure(outcome, {"no sample in 1 shards", "status 3"});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(150));
 }
 
 TEST_F(Faults, MissingFilesAreNamed) {
@@ -148,11 +158,37 @@ TEST_F(Faults, LatestFallsBackToTheLastThatIsWhole) {
   const Outcome outcome = run(vit("cut", {"--epochs", "3", "--resume", "latest"}));
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   for (const char* part :
-       {"epoch_3.pt is damaged", "epoch_2.pt is damaged", "epoch_1.pt' (epoch 1"}) {
+       {"epoch_3.pt is passed over: ", "epoch_2.pt is passed over: ", "epoch_1.pt' (epoch 1"}) {
     EXPECT_NE(outcome.err.find(part), std::string::npos) << part << outcome.err;
   }
   expect_equal_weights("straight", "cut", "epoch_2.pt");
   expect_equal_weights("straight", "cut", "epoch_3.pt");
+}
+
+TEST_F(Faults, LatestOfFilesThatWillNotDoEndsTheRunAndKeepsThem) {
+  ASSERT_EQ(run(vit("cut", {"--stop-after-epochs", "1"})).status, 0);
+  const std::string file = in_run("cut", "checkpoints/epoch_1.pt"), whole = read(file);
+  expect_failure(run(vit("cut", {"--resume", "latest", "--model", path("model.json")})),
+                 {"epoch_1.pt is passed over: its tensors do not fit", "--resume FILE", "--name"});
+  EXPECT_EQ(read(file), whole);
+  write("logs/cut/checkpoints/epoch_1.pt", whole.substr(0, whole.size() / 2));
+  expect_failure(run(vit("cut", {"--resume", "latest"})),
+                 {"epoch_1.pt is passed over: ", "--resume FILE", "--name"});
+  EXPECT_EQ(read(file).size(), whole.size() / 2);
+}
+
+TEST_F(Faults, AModelThatIsNotToBeTrainedSaysWhatToGive) {
+  ASSERT_EQ(run(vit("made", {"--stop-after-epochs", "1"})).status, 0);
+  const std::string checkpoint = in_run("made", "checkpoints/epoch_1.pt");
+  fs::create_directory(path("empty"));
+  for (const Args& logs : {Args{}, Args{"--logs", "None"}}) {
+    const auto refused = [&](const std::string& model) {
+      return run(vit("refused", Args{"--model", model} + logs));
+    };
+    expect_failure(refused("hf-hub:org/name"), {"`clipnext pull hf-hub:org/name -o FOLDER`"});
+    expect_failure(refused(checkpoint), {"--model NAME --pretrained " + checkpoint});
+    expect_failure(refused(path("empty")), {"has no open_clip_config.json"});
+  }
 }
 
 }  // namespace

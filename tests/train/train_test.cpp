@@ -45,6 +45,14 @@ TEST_F(Training, ACheckpointIsAModelForOtherCommands) {
   EXPECT_EQ(config["model_cfg"]["embed_dim"], 16);
 }
 
+TEST_F(Training, TheAverageOverStepsIsPackagedWhateverWasLocked) {
+  ASSERT_EQ(run(command("averaged", {"--lock-text", "--ema-decay", "0.9", "--epochs", "1"})).status,
+            0);
+  const Outcome outcome = run({"package", in_run("averaged", "checkpoints/epoch_1.pt"), "--use-ema",
+                               "-o", path("packaged")});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
 TEST_F(Training, LearnsWhatItIsShown) {
   ASSERT_EQ(run(command("learns", {"--epochs", "12", "--no-augment", "--lr", "3e-3"})).status, 0);
   const auto scalars = run::read_json_lines(in_run("learns", "scalars.jsonl"));
@@ -69,6 +77,30 @@ TEST_F(Training, GoesOnAfterAnEpochToTheSameWeights) {
   EXPECT_FALSE(fs::exists(in_run("halves", "checkpoints/epoch_2.pt")));
   ASSERT_EQ(run(command("halves", {"--resume", "latest"})).status, 0);
   expect_equal_weights("straight", "halves");
+}
+
+// The optimizer's groups are not those of every run, and a checkpoint only numbers parameters.
+TEST_F(Training, GoesOnWithGroupsOfItsOwnToTheSameWeights) {
+  const std::vector<Args> kinds = {
+      Args{"--lock-image"},
+      Args{"--lock-image", "--lock-image-unlocked-groups", "1", "--lock-text",
+           "--lock-text-unlocked-layers", "1", "--image-layer-decay", "0.9"},
+      Args{"--image-layer-decay", "0.8", "--text-layer-decay", "0.7"},
+      Args{"--wd-exclude", "*c_fc.weight", "positional_embedding"},
+  };
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    SCOPED_TRACE(kinds[i][0] + " " + std::to_string(i));
+    const Args vit = Args{"--model", path("vit.json")} + kinds[i];
+    const std::string straight = "straight" + std::to_string(i),
+                      halves = "halves" + std::to_string(i);
+    ASSERT_EQ(run(command(straight, vit)).status, 0);
+    ASSERT_EQ(run(command(halves, vit + Args{"--stop-after-epochs", "1"})).status, 0);
+    const Outcome rest = run(command(halves, vit + Args{"--resume", "latest"}));
+    ASSERT_EQ(rest.status, 0) << rest.err;
+    // From the start it would come to the same weights.
+    EXPECT_NE(rest.err.find("epoch_1.pt' (epoch 1)"), std::string::npos) << rest.err;
+    expect_equal_weights(straight, halves);
+  }
 }
 
 TEST_F(Training, GoesOnWithinAnEpochToTheSameWeights) {
