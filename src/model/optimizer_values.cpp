@@ -187,6 +187,7 @@ Moments moments_from_torch(const TorchValue& value, const std::string& what, Num
 
 std::vector<std::string> names_of(const std::vector<ParamInfo>& params) {
   std::vector<std::string> names;
+  names.reserve(params.size());
   for (const ParamInfo& info : params) names.push_back(info.name);
   return names;
 }

@@ -1,5 +1,6 @@
 #include "train/loop.h"
 
+#include <ATen/core/grad_mode.h>
 #include <unistd.h>
 
 #include <chrono>
