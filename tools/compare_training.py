@@ -8,7 +8,8 @@ float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --
 --no-augment`. Compared are the gradients of step 1 (by the norm of each tensor's difference; ours
 from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
 tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
-last. With --world 2 both run as two processes. `--models headline` is convnext_large_d_320 itself
+last. With --world 2 both run as two processes, with --teacher both distil from a second model of
+random weights. `--models headline` is convnext_large_d_320 itself
 under bfloat16 autocast with gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe,
 whose losses and memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
 `./dev oracle` installs them.
@@ -49,6 +50,7 @@ def parse():
     parser.add_argument("--world", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--teacher", choices=MODELS, help="distil from a model of this kind")
     parser.add_argument("--seed", type=int, default=3, help="of the initial weights")
     return parser.parse_args()
 
@@ -106,7 +108,18 @@ def options_of(headline):
     return ["--precision", "fp32", "--lr", str(LR)]
 
 
-def reference_rank(rank, world, model_file, initial, table, steps, batch, headline, out):
+def reference_model(model_file, weights):
+    """Model and preprocessing."""
+    import open_clip
+    import torch
+
+    open_clip.add_model_config(Path(model_file))
+    model, _, preprocess = open_clip.create_model_and_transforms(Path(model_file).stem, output_dict=True)
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    return model, preprocess
+
+
+def reference_rank(rank, world, model_file, initial, teacher, table, steps, batch, headline, out):
     """One process of open_clip's trainer; writes gradients of step 1, losses and final weights (of
     the headline model the losses alone)."""
     import open_clip
@@ -117,16 +130,15 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, headli
 
     warnings.filterwarnings("ignore")
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
-    open_clip.add_model_config(Path(model_file))
     name = Path(model_file).stem
     args = parse_args(["--model", name, "--batch-size", str(batch), "--warmup", str(WARMUP),
                        "--epochs", "1", "--local-loss", "--gather-with-grad", *options_of(headline)])
-    args.device, args.rank, args.world_size, args.distill, args.horovod = "cpu", rank, world, False, False
+    args.device, args.rank, args.world_size, args.distill, args.horovod = "cpu", rank, world, bool(teacher), False
     args.distributed, args.wandb, args.tensorboard, args.save_logs = world > 1, False, False, False
     if world > 1:
         torch.distributed.init_process_group("gloo", init_method=f"file://{out}.store", rank=rank, world_size=world)
-    model, _, preprocess = open_clip.create_model_and_transforms(name, output_dict=True)
-    model.load_state_dict(torch.load(initial, weights_only=True))
+    model, preprocess = reference_model(model_file, initial)
+    taught_by = reference_model(*teacher)[0] if teacher else None
     if args.grad_checkpointing:
         model.set_grad_checkpointing()
     bare, names = model, [n for n, _ in model.named_parameters()]
@@ -152,7 +164,7 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, headli
 
     def recorded(*a, **k):
         result = loss(*a, **k)
-        mean = result["contrastive_loss"].detach().clone()
+        mean = sum(result.values()).detach().clone()
         if world > 1:
             torch.distributed.all_reduce(mean)
         losses.append(mean.item() / world)
@@ -160,7 +172,7 @@ def reference_rank(rank, world, model_file, initial, table, steps, batch, headli
 
     data = {"train": Batches(table, preprocess, open_clip.get_tokenizer(name), rank, world, batch)}
     train_one_epoch(model, data, recorded, 0, optimizer, None, cosine_lr(optimizer, args.lr, args.warmup, steps),
-                    None, args)
+                    taught_by, args)
     if rank == 0:
         weights = {} if headline else bare.state_dict()
         torch.save({"gradients": first, "losses": losses, "names": names, "weights": weights}, out)
@@ -175,7 +187,7 @@ def run_reference(world, *arguments):
         mp.spawn(reference_rank, args=(world, *arguments), nprocs=world)
 
 
-def run_ours(args, world, model_file, initial, table, folder, stop=None, headline=False):
+def run_ours(args, world, model_file, initial, teacher, table, folder, stop=None, headline=False):
     """Our trainer on the same; returns (moments and weights, losses)."""
     from safetensors.torch import load_file
 
@@ -186,6 +198,8 @@ def run_ours(args, world, model_file, initial, table, folder, stop=None, headlin
                *options_of(headline), "--local-loss", "--gather-with-grad", "--device", "cpu",
                "--workers", "1", "--logs", str(folder), "--name", name, "--log-every-n-steps", "1",
                "--nproc", str(world), "--checkpoint-format", "safetensors"]
+    if teacher:
+        command += ["--distill-model", teacher[0], "--distill-pretrained", teacher[1]]
     if stop:
         command += ["--stop-after-steps", str(stop)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -210,25 +224,33 @@ def without_key(name, tensor):
     return tensor
 
 
-def compare(args, kind, world, folder):
+def make_model(kind, role, seed, folder):
+    """Files of a configuration and of initial weights."""
     import open_clip
     import torch
 
-    folder.mkdir()
-    model_file = folder / f"compare_{kind}.json"
+    model_file, weights = folder / f"{role}_{kind}.json", folder / f"{role}.pt"
     model_file.write_text(json.dumps(MODELS[kind]))
     open_clip.add_model_config(model_file)
-    torch.manual_seed(args.seed)
-    initial = folder / "initial.pt"
-    torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
+    torch.manual_seed(seed)
+    torch.save(open_clip.create_model(model_file.stem).state_dict(), weights)
+    return str(model_file), str(weights)
+
+
+def compare(args, kind, world, folder):
+    import torch
+
+    folder.mkdir()
+    model_file, initial = make_model(kind, "compare", args.seed, folder)
+    teacher = make_model(args.teacher, "teacher", args.seed + 1, folder) if args.teacher else None
     table = make_pictures(folder, args.steps * args.batch * world)
     out = folder / "reference.pt"
-    run_reference(world, str(model_file), str(initial), str(table), args.steps, args.batch, False, str(out))
+    run_reference(world, model_file, initial, teacher, str(table), args.steps, args.batch, False, str(out))
     reference = torch.load(out, weights_only=True)
     before = torch.load(initial, weights_only=True)
 
-    first, _ = run_ours(args, world, model_file, initial, table, folder / "logs", stop=1)
-    final, losses = run_ours(args, world, model_file, initial, table, folder / "logs")
+    first, _ = run_ours(args, world, model_file, initial, teacher, table, folder / "logs", stop=1)
+    final, losses = run_ours(args, world, model_file, initial, teacher, table, folder / "logs")
     worst = {"gradient": (0, ""), "loss": (0, ""), "moved": (0, "")}
 
     def note(what, value, where):
@@ -270,9 +292,9 @@ def compare_headline(args, folder):
     initial, out = folder / "initial.pt", folder / "reference.pt"
     torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
     table = make_pictures(folder, args.steps * args.batch)
-    _, losses = run_ours(args, 1, model_file, initial, table, folder / "logs", headline=True)
+    _, losses = run_ours(args, 1, model_file, initial, None, table, folder / "logs", headline=True)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    run_reference(1, str(model_file), str(initial), str(table), args.steps, args.batch, True, str(out))
+    run_reference(1, str(model_file), str(initial), None, str(table), args.steps, args.batch, True, str(out))
     reference = torch.load(out, weights_only=True)["losses"]
     worst = max(abs(a - b) / abs(b) for a, b in zip(losses, reference, strict=True))
     good = worst <= HEADLINE_LOSS and memory < HEADLINE_GIB

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # clang-tidy (.clang-tidy, warnings as errors) over the sources that BUILD_DIR compiles.
-#   tools/lint.sh [BUILD_DIR] [FILE...]      default: build/clang, every .cpp under src/ that it compiles
+#   tools/lint.sh [BUILD_DIR] [FILE...]      default: build/lint, every .cpp under src/ that it compiles
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${1:-build/clang}
+build=${1:-build/lint}
 shift || true
 files=("$@")
 [ ${#files[@]} -gt 0 ] || mapfile -t files < <(git ls-files -co --exclude-standard 'src/*.cpp' | grep -v '_test\.cpp$' |

@@ -7,7 +7,9 @@
 Needs timm and torch (`./dev oracle` makes that environment). Of each case: the options of a group as
 its state_dict() has them, the names of a parameter's state, and two parameters (6 values with decay 0.2,
 3 without) after each of 6 steps at lr 1e-2 / step. Values and gradients are sines, the test has the
-same.
+same. Of each case of Muon: the options of a group left to its AdamW, the names of the state of each
+parameter of MUON_SHAPES, and their values after 4 steps; they and their gradients are sines of squares,
+for those of equal steps make matrices of rank 2.
 """
 
 import argparse
@@ -33,6 +35,23 @@ CASES = [
     ("timm/sgd", {}), ("timm/sgd", {"momentum": 0.0, "nesterov": False}), ("timm/momentum", {"dampening": 0.1}),
     ("timm/sgdw", {}), ("timm/csgdw", {}), ("timm/adopt", {}), ("timm/adoptw", {}),
     ("timm/adopt", {"clip_exp": None}), ("timm/cadopt", {}), ("timm/cadoptw", {}),
+]
+MUON_STEPS = 4
+MUON_SHAPES = {"bias": (5,), "matrix": (5, 7), "tall": (9, 4), "conv": (6, 4, 3, 2), "left": (4, 6)}
+MUON_CASES = [
+    ("timm/muon", {}), ("timm/nmuon", {}), ("timm/adamuon", {}), ("timm/nadamuon", {}),
+    ("timm/muon", {"momentum": 0.8, "betas": (0.8, 0.9), "eps": 1e-3, "fallback_lr_scale": 0.5}),
+    ("timm/nadamuon", {"momentum": 0.8, "betas": (0.8, 0.9), "eps": 1e-3, "fallback_lr_scale": 0.5}),
+    ("timm/muon", {"conv_mode": "batched"}), ("timm/muon", {"conv_mode": "batched", "normalize_spatial": False}),
+    ("timm/muon", {"adjust_lr_fn": "original"}), ("timm/muon", {"adjust_lr_fn": None, "ns_steps": 3}),
+    ("timm/muon", {"adjust_lr_fn": "rms_to_rms", "scale_eps": True, "eps": 0.1}),
+    ("timm/muon", {"ns_coefficients": "original"}),
+    ("timm/muon", {"ns_coefficients": "polar_express", "ns_steps": 9, "safety_factor": 1.02}),
+    ("timm/muon", {"ns_coefficients": "polar_express_safer"}),
+    ("timm/muon", {"ns_coefficients": [(3.5, -4.8, 2.0), (2.0, -1.5, 0.5)], "ns_steps": 4}),
+    ("timm/adamuon", {"conv_mode": "batched"}), ("timm/adamuon", {"adjust_lr_fn": "rms_to_rms"}),
+    ("timm/adamuon", {"adjust_lr_fn": "rsqrt_in", "conv_mode": "batched"}),
+    ("timm/adamuon", {"adjust_lr_fn": None}),
 ]
 
 
@@ -70,6 +89,32 @@ def case(opt, kwargs):
     return {"opt": opt, "kwargs": kwargs, "group": group, "state": list(state["state"].get(1, {})), "values": values}
 
 
+def chirp(shape, a, b):
+    count = int(numpy.prod(shape))
+    return torch.tensor(numpy.sin(a * numpy.arange(count) ** 2 + b).astype(numpy.float32)).reshape(shape)
+
+
+def muon_case(opt, kwargs):
+    held = {name: torch.nn.Parameter(chirp(shape, 0.3, 0.2)) for name, shape in MUON_SHAPES.items()}
+    groups = [
+        {"params": [held["bias"]], "weight_decay": 0.0},
+        {"params": [held["matrix"], held["tall"], held["conv"]], "weight_decay": 0.2},
+        {"params": [held["left"]], "weight_decay": 0.2, "use_fallback": True},
+    ]
+    optimizer = make(opt, kwargs, groups)
+    for step in range(1, MUON_STEPS + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-2 / step
+        for i, parameter in enumerate(held.values()):
+            parameter.grad = chirp(parameter.shape, 0.7 + 0.1 * i, 0.6 * step)
+        optimizer.step()
+    state = optimizer.state_dict()
+    group = {k: v for k, v in state["param_groups"][2].items() if k != "params"}
+    names = {name: list(state["state"][i]) for i, name in enumerate(held)}
+    values = {n: [round(x, 8) for x in p.detach().flatten().tolist()] for n, p in held.items()}
+    return {"opt": opt, "kwargs": kwargs, "group": group, "state": names, "values": values}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
@@ -77,7 +122,9 @@ def main():
     torch.set_num_threads(1)
     head = {"made_by": "tools/make_optimizer_fixtures.py", **{p: version(p) for p in ("timm", "torch")}}
     rows = ",\n    ".join(json.dumps(case(*c)) for c in CASES)
-    content = json.dumps(head)[:-1] + ',\n  "cases": [\n    ' + rows + "\n  ]\n}\n"
+    muon_rows = ",\n    ".join(json.dumps(muon_case(*c)) for c in MUON_CASES)
+    content = (json.dumps(head)[:-1] + ',\n  "cases": [\n    ' + rows + '\n  ],\n  "muon": [\n    ' +
+               muon_rows + "\n  ]\n}\n")
     if check:
         same = PATH.read_text() == content
         print("the same" if same else "differs")

@@ -17,8 +17,9 @@ Needs open_clip_torch, timm and torch (`./dev oracle` makes that environment). F
   tests/data/model/training_tiny.pt    open_clip_train writes a checkpoint
   tests/data/model/training_tiny_by_model.pt  the same from data-parallel training with the groups
                                        of timm's optimizers, GradScaler and counters
-  tests/data/model/training_tiny_nadam.pt, ..._lamb.pt, ..._lion.pt  as training_tiny.pt, trained by
-                                       torch.optim.NAdam (decoupled decay) and by timm's optimizers
+  tests/data/model/training_tiny_nadam.pt, ..._lamb.pt, ..._lion.pt, ..._muon.pt, ..._nadamuon.pt
+                                       as training_tiny.pt, trained by torch.optim.NAdam (decoupled
+                                       decay) and by timm's optimizers
 """
 
 import argparse
@@ -36,7 +37,7 @@ from timm.optim import create_optimizer_v2, param_groups_weight_decay
 from make_fixtures import ROOT, fnv1a, other_models, plain_configs, timm_variants
 
 FOLDER = ROOT / "tests/data/model"
-OTHERS = ["nadam", "lamb", "lion"]
+OTHERS = ["nadam", "lamb", "lion", "muon", "nadamuon"]
 UNLOCKED = [0, 1, 2, 3, 7, 1000]
 TINY = {
     "embed_dim": 8,

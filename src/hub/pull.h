@@ -75,4 +75,7 @@ void check_hash(const std::filesystem::path& file, const std::string& etag, cons
 /// to do.
 std::filesystem::path model_folder(const Repository& repository, bool with_weights);
 
+/// One file of a repository, likewise.
+std::filesystem::path repository_file(const Repository& repository, const std::string& name);
+
 }  // namespace clipnext::hub

@@ -217,6 +217,32 @@ TEST_F(Pull, OfflineTakesWhatIsThereAndSaysWhatIsNot) {
   EXPECT_EQ(hub_.server.requests().size(), requests);
 }
 
+TEST_F(Pull, OneFileIsTakenFromTheCacheOrFetched) {
+  const std::map<std::string, std::string> environment = {{"HF_ENDPOINT", hub_.url()},
+                                                          {"HF_HUB_CACHE", folder_.path().string()},
+                                                          {"HF_HUB_OFFLINE", ""},
+                                                          {"HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"}};
+  for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+  const auto file = [](const std::string& name) {
+    return repository_file({.id = "org/model"}, name);
+  };
+  const std::string advice = "`clipnext pull hf-hub:org/model --include README.md`";
+  setenv("HF_HUB_OFFLINE", "1", 1);
+  EXPECT_ERROR(message_of([&] { file("README.md"); }), advice);
+  setenv("HF_HUB_OFFLINE", "", 1);
+  hub_.hook = [](const net::TestRequest&) -> std::optional<net::TestAnswer> {
+    return net::TestAnswer{.status = 403};
+  };
+  EXPECT_ERROR(message_of([&] { file("README.md"); }), advice);
+  hub_.hook = nullptr;
+  EXPECT_EQ(read_file(file("README.md")), "read");
+  const size_t requests = hub_.server.requests().size();
+  EXPECT_EQ(file("README.md").string(), snapshot("README.md").string());
+  EXPECT_EQ(hub_.server.requests().size(), requests);
+  EXPECT_FALSE(fs::exists(snapshot(kWeights)));
+  for (const auto& [name, value] : environment) unsetenv(name.c_str());
+}
+
 TEST_F(Pull, SeveralAtOnceFetchItOnce) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) threads.emplace_back([&] { pull(); });

@@ -114,6 +114,17 @@ class Binder {
   std::vector<std::string> missing_, unexpected_, misshapen_;
 };
 
+constexpr std::string_view kTrunk = "visual.trunk.";
+constexpr std::string_view kClassifier = "head.fc.";  // timm's name
+
+/// Whether timm would load its classifier as the projection.
+bool keeps_classifier(const ClipConfig& config, const weights::TensorMap& tensors) {
+  if (!std::get<ConvNextConfig>(config.vision).trunk_head) return false;
+  const auto found = tensors.find(std::string(kClassifier) + "weight");
+  return found != tensors.end() && !found->second.shape.empty() &&
+         found->second.shape[0] == config.embed_dim;
+}
+
 }  // namespace
 
 bool is_ignorable(std::string_view name) {
@@ -142,6 +153,25 @@ ClipParams<Tensor> bind_fitting(const ClipConfig& config, const weights::TensorM
   Binder binder(config, tensors);
   visit(params, config, [&](Tensor& leaf, const ParamInfo& info) { leaf = binder.find(info); });
   misfits = binder.misfits();
+  return params;
+}
+
+ClipParams<Tensor> bind_trunk(const ClipConfig& config, const weights::TensorMap& tensors,
+                              const std::string& source) {
+  const bool classifier = keeps_classifier(config, tensors);
+  const auto wanted = [&](std::string_view name) {
+    return classifier || !name.starts_with(kClassifier);
+  };
+  weights::TensorMap kept = tensors;
+  std::erase_if(kept, [&](const auto& entry) { return !wanted(entry.first); });
+  auto params = make_params<Tensor>(config);
+  Binder binder(config, kept);
+  visit(params, config, [&](Tensor& leaf, ParamInfo info) {
+    if (!info.name.starts_with(kTrunk)) return;
+    info.name.erase(0, kTrunk.size());
+    if (wanted(info.name)) leaf = binder.find(info);
+  });
+  binder.finish(source);
   return params;
 }
 

@@ -31,4 +31,10 @@ ClipParams<weights::Tensor> bind_fitting(const ClipConfig& config,
                                          const weights::TensorMap& tensors,
                                          std::vector<std::string>& misfits);
 
+/// timm's checkpoint of a ConvNeXt as the trunk of such a model, strict as bind_tensors; all else
+/// is left without data. The classifier counts only where the trunk's own is the projection, and is
+/// as wide.
+ClipParams<weights::Tensor> bind_trunk(const ClipConfig& config, const weights::TensorMap& tensors,
+                                       const std::string& source);
+
 }  // namespace clipnext::model

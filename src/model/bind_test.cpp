@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -140,6 +142,78 @@ TEST(Bind, FittingTakesWhatFitsAndNamesTheRest) {
   EXPECT_EQ(first(params.text.projection), first(tensors.at("text_projection")));
   EXPECT_EQ(std::get<VitParams<Tensor>>(params.vision).positional_embedding.shape,
             (weights::Shape{10, 8}));
+}
+
+/// A ConvNeXt of one block a stage, behind the trunk an MLP.
+ClipConfig tiny_convnext() {
+  ClipConfig config = tiny();
+  config.vision = ConvNextConfig{.timm_name = "convnext_atto",
+                                 .depths = {1, 1, 1, 1},
+                                 .dims = {4, 4, 4, 8},
+                                 .head = HeadType::kMlp};
+  return config;
+}
+
+/// What timm has of that trunk, with a classifier of `classes`.
+TensorMap timm_file(const ClipConfig& config, int64_t classes) {
+  constexpr std::string_view kPrefix = "visual.trunk.";
+  TensorMap tensors = {{"head.fc.weight", filled({classes, 8}, -1)},
+                       {"head.fc.bias", filled({classes}, -2)}};
+  for (const auto& [name, tensor] : complete(config)) {
+    if (name.starts_with(kPrefix)) tensors.emplace(name.substr(kPrefix.size()), tensor);
+  }
+  return tensors;
+}
+
+std::string trunk_error_of(const ClipConfig& config, const TensorMap& tensors) {
+  try {
+    bind_trunk(config, tensors, "model.safetensors");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Bind, ATrunkIsTimmsWithoutTheClassifier) {
+  const TensorMap tensors = timm_file(tiny_convnext(), 10);
+  const auto params = bind_trunk(tiny_convnext(), tensors, "model.safetensors");
+  const auto& vision = std::get<ConvNextParams<Tensor>>(params.vision);
+  EXPECT_EQ(first(vision.stages[3].blocks[0].gamma), first(tensors.at("stages.3.blocks.0.gamma")));
+  EXPECT_EQ(first(vision.head_norm.bias), first(tensors.at("head.norm.bias")));
+  EXPECT_TRUE(vision.head_fc1_weight.data.empty());
+  EXPECT_TRUE(params.text.projection.data.empty());
+  EXPECT_TRUE(params.logit_scale.data.empty());
+}
+
+TEST(Bind, ATrunksClassifierIsTheProjectionIfItIsAsWide) {
+  ClipConfig config = tiny_convnext();
+  auto& convnext = std::get<ConvNextConfig>(config.vision);
+  convnext.head = HeadType::kLinear;
+  convnext.trunk_head = convnext.head_bias = true;
+  const auto projection = [&](int64_t classes) {
+    TensorMap tensors = timm_file(tiny_convnext(), classes);
+    const auto params = bind_trunk(config, tensors, "model.safetensors");
+    const auto& vision = std::get<ConvNextParams<Tensor>>(params.vision);
+    return std::pair(vision.head_proj_weight, vision.head_proj_bias);
+  };
+  EXPECT_EQ(first(projection(6).first), -1);
+  EXPECT_EQ(first(projection(6).second), -2);
+  EXPECT_TRUE(projection(10).first.data.empty());
+  EXPECT_TRUE(projection(10).second.data.empty());
+}
+
+TEST(Bind, ATrunkThatDoesNotFitIsListedByTimmsNames) {
+  TensorMap tensors = timm_file(tiny_convnext(), 10);
+  tensors.erase("head.norm.bias");
+  tensors.at("stem.0.weight") = filled({8, 3, 4, 4}, 0);
+  tensors.emplace("norm_pre.weight", filled({8}, 0));
+  const std::string error = trunk_error_of(tiny_convnext(), tensors);
+  EXPECT_TRUE(error.starts_with("model.safetensors: ")) << error;
+  for (const char* part :
+       {"missing (1):\n    head.norm.bias [8]", "unexpected (1):\n    norm_pre.weight",
+        "wrong shape (1)", "    stem.0.weight is [8, 3, 4, 4], expected [4, 3, 4, 4]"}) {
+    EXPECT_NE(error.find(part), std::string::npos) << part << " in\n" << error;
+  }
 }
 
 TEST(Bind, RefusesANameThatIsThereTwice) {

@@ -7,6 +7,7 @@ namespace {
 
 struct Variant {
   const char* name;
+  const char* tag;  // of the weights that timm loads by default
   std::array<int64_t, 4> depths, dims;
   StemType stem = StemType::kPatch;
   bool conv_mlp = false;
@@ -26,42 +27,71 @@ constexpr Sizes kXxlarge = {384, 768, 1536, 3072};
 
 // timm 1.0.31. "ols" is the overlapping stem, tiered but for nano.
 constexpr Variant kVariants[] = {
-    {.name = "convnext_atto", .depths = kSmallDepths, .dims = kAtto, .conv_mlp = true},
+    {.name = "convnext_atto",
+     .tag = "d2_in1k",
+     .depths = kSmallDepths,
+     .dims = kAtto,
+     .conv_mlp = true},
     {.name = "convnext_atto_ols",
+     .tag = "a2_in1k",
      .depths = kSmallDepths,
      .dims = kAtto,
      .stem = StemType::kOverlapTiered,
      .conv_mlp = true},
-    {.name = "convnext_femto", .depths = kSmallDepths, .dims = kFemto, .conv_mlp = true},
+    {.name = "convnext_femto",
+     .tag = "d1_in1k",
+     .depths = kSmallDepths,
+     .dims = kFemto,
+     .conv_mlp = true},
     {.name = "convnext_femto_ols",
+     .tag = "d1_in1k",
      .depths = kSmallDepths,
      .dims = kFemto,
      .stem = StemType::kOverlapTiered,
      .conv_mlp = true},
-    {.name = "convnext_pico", .depths = kSmallDepths, .dims = kPico, .conv_mlp = true},
+    {.name = "convnext_pico",
+     .tag = "d1_in1k",
+     .depths = kSmallDepths,
+     .dims = kPico,
+     .conv_mlp = true},
     {.name = "convnext_pico_ols",
+     .tag = "d1_in1k",
      .depths = kSmallDepths,
      .dims = kPico,
      .stem = StemType::kOverlapTiered,
      .conv_mlp = true},
-    {.name = "convnext_nano", .depths = kNanoDepths, .dims = kNano, .conv_mlp = true},
+    {.name = "convnext_nano",
+     .tag = "in12k_ft_in1k",
+     .depths = kNanoDepths,
+     .dims = kNano,
+     .conv_mlp = true},
     {.name = "convnext_nano_ols",
+     .tag = "d1h_in1k",
      .depths = kNanoDepths,
      .dims = kNano,
      .stem = StemType::kOverlap,
      .conv_mlp = true},
-    {.name = "convnext_tiny", .depths = kTinyDepths, .dims = kTiny},
+    {.name = "convnext_tiny", .tag = "in12k_ft_in1k", .depths = kTinyDepths, .dims = kTiny},
     {.name = "convnext_tiny_hnf",
+     .tag = "a2h_in1k",
      .depths = kTinyDepths,
      .dims = kTiny,
      .conv_mlp = true,
      .head_norm_first = true},
-    {.name = "convnext_small", .depths = kBaseDepths, .dims = kTiny},
-    {.name = "convnext_base", .depths = kBaseDepths, .dims = kBase},
-    {.name = "convnext_large", .depths = kBaseDepths, .dims = kLarge},
-    {.name = "convnext_large_mlp", .depths = kBaseDepths, .dims = kLarge, .pre_logits = true},
-    {.name = "convnext_xlarge", .depths = kBaseDepths, .dims = kXlarge},
-    {.name = "convnext_xxlarge", .depths = {3, 4, 30, 3}, .dims = kXxlarge, .eps = 1e-5f},
+    {.name = "convnext_small", .tag = "in12k_ft_in1k", .depths = kBaseDepths, .dims = kTiny},
+    {.name = "convnext_base", .tag = "fb_in22k_ft_in1k", .depths = kBaseDepths, .dims = kBase},
+    {.name = "convnext_large", .tag = "fb_in22k_ft_in1k", .depths = kBaseDepths, .dims = kLarge},
+    {.name = "convnext_large_mlp",
+     .tag = "clip_laion2b_soup_ft_in12k_in1k_320",
+     .depths = kBaseDepths,
+     .dims = kLarge,
+     .pre_logits = true},
+    {.name = "convnext_xlarge", .tag = "fb_in22k_ft_in1k", .depths = kBaseDepths, .dims = kXlarge},
+    {.name = "convnext_xxlarge",
+     .tag = "clip_laion2b_soup_ft_in1k",
+     .depths = {3, 4, 30, 3},
+     .dims = kXxlarge,
+     .eps = 1e-5f},
 };
 
 // timm's make_divisible(width, 8): to the nearest multiple of 8, up if that loses over a tenth.
@@ -130,6 +160,12 @@ void apply_kwargs(const Json* object, Problems& problems, ConvNextConfig& config
   kwargs.finish();
 }
 
+const Variant* find_variant(const std::string& base_name) {
+  const auto* found = std::find_if(std::begin(kVariants), std::end(kVariants),
+                                   [&](const Variant& v) { return base_name == v.name; });
+  return found == std::end(kVariants) ? nullptr : found;
+}
+
 }  // namespace
 
 std::vector<std::string> timm_convnext_names() {
@@ -138,13 +174,18 @@ std::vector<std::string> timm_convnext_names() {
   return names;
 }
 
+std::string timm_repository(const ConvNextConfig& config) {
+  const std::string& name = config.timm_name;
+  const bool tagged = name.find('.') != std::string::npos;
+  return "timm/" + name + (tagged ? "" : std::string(".") + find_variant(name)->tag);
+}
+
 void apply_variant(const Json* timm_model_kwargs, Fields& vision, Problems& problems,
                    ConvNextConfig& config) {
   // timm appends the tag of pretrained weights after a dot; it does not change the architecture.
   const std::string name = base_name(config.timm_name);
-  const auto* found = std::find_if(std::begin(kVariants), std::end(kVariants),
-                                   [&](const Variant& v) { return name == v.name; });
-  if (found == std::end(kVariants)) {
+  const Variant* found = find_variant(name);
+  if (found == nullptr) {
     vision.problem("timm_model_name", "is " + show(Json(config.timm_name)) + refusal(name));
     found = std::begin(kVariants);
   }

@@ -14,4 +14,8 @@ namespace clipnext::model {
 void apply_variant(const Json* timm_model_kwargs, Fields& vision, Problems& problems,
                    ConvNextConfig& config);
 
+/// The hub's repository of the weights that timm loads into such a trunk: of the tag behind the dot
+/// of its name, else of timm's default one, "timm/convnext_tiny.in12k_ft_in1k".
+std::string timm_repository(const ConvNextConfig& config);
+
 }  // namespace clipnext::model

@@ -12,6 +12,7 @@ namespace {
 using enum OptimizerRule;
 using Items = std::vector<std::pair<std::string, OptimizerOption>>;
 using Pair = std::array<double, 2>;
+using namespace std::string_literals;
 
 constexpr std::monostate kNone;
 
@@ -114,12 +115,34 @@ Items adopt() {
           {"differentiable", false}};
 }
 
+// timm asks for a momentum of 0.9 here too, where the constructor has 0.95.
+Items muon() {
+  return {{"weight_decay", 0.0},
+          {"lr", 0.02},
+          {"momentum", 0.9},
+          {"nesterov", false},
+          {"ns_steps", int64_t{5}},
+          {"ns_coefficients", "quintic"s},
+          {"eps", 1e-7},
+          {"safety_factor", 1.0},
+          {"adjust_lr_fn", "match_rms_adamw"s},
+          {"conv_mode", "flatten"s},
+          {"normalize_spatial", true},
+          {"fallback_lr_scale", 1.0},
+          {"betas", Pair{0.9, 0.95}},
+          {"algo", "muon"s},
+          {"scale_eps", false},
+          {"capturable", false},
+          {"verbose", false}};
+}
+
 // ---- names ----
 
 struct Entry {
   std::string_view name;
   OptimizerRule rule;
   std::vector<const char*> flags;  // switched on
+  const char* algo = nullptr;      // Muon's, if it is not its default
 };
 
 std::span<const Entry> entries() {
@@ -148,6 +171,10 @@ std::span<const Entry> entries() {
       {"timm/adoptw", kAdopt, {"decoupled"}},
       {"timm/cadopt", kAdopt, {"caution"}},
       {"timm/cadoptw", kAdopt, {"decoupled", "caution"}},
+      {"timm/muon", kMuon, {}},
+      {"timm/nmuon", kMuon, {"nesterov"}},
+      {"timm/adamuon", kMuon, {}, "adamuon"},
+      {"timm/nadamuon", kMuon, {"nesterov"}, "adamuon"},
   };
   return all;
 }
@@ -171,17 +198,55 @@ OptimizerKind kind_of(OptimizerRule rule) {
       return {rule, {sgdw()}, {"momentum_buffer"}, StepCount::kNowhere};
     case kAdopt:
       return {rule, {adopt()}, moments};
+    case kMuon:
+      return {rule, {muon()}, moments};
   }
   fail("an optimizer without a rule");
 }
 
 const char* kind_name(const OptimizerOption& option) {
-  constexpr std::array kNames = {"None", "a bool", "a number", "a number", "a pair of numbers"};
+  constexpr std::array kNames = {"None",
+                                 "a bool",
+                                 "a number",
+                                 "a number",
+                                 "a pair of numbers",
+                                 "a name",
+                                 "triples of numbers"};
   return kNames.at(option.index());
 }
 
 bool is_number(const OptimizerOption& option) {
   return std::holds_alternative<int64_t>(option) || std::holds_alternative<double>(option);
+}
+
+double number_of(const OptimizerOption& option) {
+  const auto* integer = std::get_if<int64_t>(&option);
+  return integer != nullptr ? static_cast<double>(*integer) : std::get<double>(option);
+}
+
+bool same_kind(const OptimizerOption& a, const OptimizerOption& b) {
+  return a.index() == b.index() || (is_number(a) && is_number(b));
+}
+
+/// An option of each kind that the argument may be.
+std::vector<OptimizerOption> kinds_of(std::string_view name, const OptimizerOption& held) {
+  if (name == "clipping_threshold" || name == "max_grad_norm" || name == "clip_exp") {
+    return {0.0, kNone};
+  }
+  if (name == "adjust_lr_fn") return {""s, kNone};
+  if (name == "ns_coefficients") return {""s, Coefficients()};
+  return {held};
+}
+
+/// Muon's adamw_lr, from before fallback_lr_scale.
+void set_fallback_rate(OptimizerKind& kind, const OptimizerOption& value) {
+  if (std::holds_alternative<std::monostate>(value)) return;
+  const double lr = kind.options.number("lr");
+  require(is_number(value), "the optimizer's adamw_lr is a number, not ", kind_name(value));
+  require(lr > 0,
+          "the optimizer's adamw_lr is no share of a learning rate of 0: give it as "
+          "fallback_lr_scale");
+  kind.options.set("fallback_lr_scale", number_of(value) / lr);
 }
 
 }  // namespace
@@ -195,17 +260,16 @@ const OptimizerOption* OptimizerOptions::find(std::string_view name) const {
 void OptimizerOptions::set(std::string_view name, OptimizerOption value) {
   for (auto& [key, held] : items) {
     if (key != name) continue;
-    held = value;
+    held = std::move(value);
     return;
   }
-  items.emplace_back(name, value);
+  items.emplace_back(name, std::move(value));
 }
 
 double OptimizerOptions::number(std::string_view name) const {
   const OptimizerOption* option = find(name);
   require(option != nullptr && is_number(*option), "the optimizer has no number ", name);
-  const auto* integer = std::get_if<int64_t>(option);
-  return integer != nullptr ? static_cast<double>(*integer) : std::get<double>(*option);
+  return number_of(*option);
 }
 
 bool OptimizerOptions::flag(std::string_view name) const {
@@ -222,6 +286,13 @@ Pair OptimizerOptions::pair(std::string_view name) const {
   return std::get<Pair>(*option);
 }
 
+const std::string& OptimizerOptions::text(std::string_view name) const {
+  const OptimizerOption* option = find(name);
+  require(option != nullptr && std::holds_alternative<std::string>(*option),
+          "the optimizer has no name ", name);
+  return std::get<std::string>(*option);
+}
+
 bool OptimizerOptions::is_none(std::string_view name) const {
   const OptimizerOption* option = find(name);
   return option == nullptr || std::holds_alternative<std::monostate>(*option);
@@ -235,6 +306,7 @@ OptimizerKind optimizer_kind(std::string_view opt) {
     if (entry.name != name) continue;
     OptimizerKind kind = kind_of(entry.rule);
     for (const char* flag : entry.flags) kind.options.set(flag, true);
+    if (entry.algo != nullptr) kind.options.set("algo", std::string(entry.algo));
     return kind;
   }
   fail("--opt ", opt, " is not among the optimizers here, which are ", optimizer_names());
@@ -248,9 +320,16 @@ std::string optimizer_names() {
   return names;
 }
 
+std::vector<std::string> state_names(const OptimizerKind& kind, bool by_muon) {
+  if (!by_muon) return kind.state;
+  if (kind.options.text("algo") == "adamuon") return {"momentum_buffer", "exp_avg_sq"};
+  return {"momentum_buffer"};
+}
+
 void set_argument(OptimizerKind& kind, std::string_view name, const OptimizerOption& value) {
   // Of how Python computes, without a meaning here.
   if (name == "foreach" || name == "fused") return;
+  if (name == "adamw_lr" && kind.rule == kMuon) return set_fallback_rate(kind, value);
   const OptimizerOption* held = kind.options.find(name);
   if (held == nullptr || name == "max_lr_snapshot") {
     std::string names;
@@ -263,14 +342,13 @@ void set_argument(OptimizerKind& kind, std::string_view name, const OptimizerOpt
     require(name != other || value == OptimizerOption(false), "the optimizer's ", name,
             " is not carried out here");
   }
-  // Those whose default is None, or that may be, are numbers otherwise.
-  const bool optional =
-      name == "clipping_threshold" || name == "max_grad_norm" || name == "clip_exp";
-  const bool fits =
-      (optional && (is_number(value) || std::holds_alternative<std::monostate>(value))) ||
-      (is_number(value) && is_number(*held)) || value.index() == held->index();
-  require(fits, "the optimizer's ", name, " is ", optional ? "a number or None" : kind_name(*held),
-          ", not ", kind_name(value));
+  std::string wanted;
+  bool fits = false;
+  for (const OptimizerOption& option : kinds_of(name, *held)) {
+    wanted += (wanted.empty() ? "" : " or ") + std::string(kind_name(option));
+    fits = fits || same_kind(value, option);
+  }
+  require(fits, "the optimizer's ", name, " is ", wanted, ", not ", kind_name(value));
   kind.options.set(name, value);
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <set>
+#include <span>
 #include <sstream>
 #include <variant>
 
@@ -17,6 +18,8 @@ using weights::Tensor;
 using weights::TorchValue;
 using Kind = TorchValue::Kind;
 
+constexpr const char* kMomentum = "momentum_buffer";
+
 // ---- to torch ----
 
 TorchValue scalar_to_torch(double number) {
@@ -25,14 +28,30 @@ TorchValue scalar_to_torch(double number) {
 
 TorchValue moments_to_torch(const Moments& moments, StepCount steps) {
   TorchValue state = weights::torch_dict();
-  if (steps == StepCount::kByParameter) {
+  if (moments.use_muon) state.add("use_muon", weights::torch_bool(*moments.use_muon));
+  // Before the steps that AdaMuon counts; Muon counts those alone that it leaves to its AdamW.
+  const auto momentum = moments.tensors.find(kMomentum);
+  if (momentum != moments.tensors.end()) {
+    state.add(kMomentum, weights::torch_tensor(momentum->second));
+  }
+  const bool counts = !moments.use_muon.value_or(false) || moments.tensors.contains("exp_avg_sq");
+  if (steps == StepCount::kByParameter && counts) {
     state.add("step", scalar_to_torch(static_cast<double>(moments.step)));
   }
   if (moments.mu_product) state.add("mu_product", scalar_to_torch(*moments.mu_product));
   for (const auto& [kind, tensor] : moments.tensors) {
-    state.add(kind, weights::torch_tensor(tensor));
+    if (kind != kMomentum) state.add(kind, weights::torch_tensor(tensor));
   }
   return state;
+}
+
+TorchValue coefficients_to_torch(const Coefficients& coefficients) {
+  TorchValue list = weights::torch_list();
+  for (const auto& [a, b, c] : coefficients) {
+    list.add(weights::torch_tuple(
+        {weights::torch_float(a), weights::torch_float(b), weights::torch_float(c)}));
+  }
+  return list;
 }
 
 TorchValue option_to_torch(const OptimizerOption& option) {
@@ -42,6 +61,10 @@ TorchValue option_to_torch(const OptimizerOption& option) {
   if (const auto* pair = std::get_if<std::array<double, 2>>(&option)) {
     return weights::torch_tuple(
         {weights::torch_float((*pair)[0]), weights::torch_float((*pair)[1])});
+  }
+  if (const auto* text = std::get_if<std::string>(&option)) return weights::torch_text(*text);
+  if (const auto* coefficients = std::get_if<Coefficients>(&option)) {
+    return coefficients_to_torch(*coefficients);
   }
   return {};
 }
@@ -93,7 +116,33 @@ void refuse_option(const TorchValue& group, const char* key, const std::string& 
           " is on, which this trainer's optimizers do not have");
 }
 
-// None also for what no optimizer here has, such as lists.
+bool is_sequence(const TorchValue& value) {
+  return value.is(Kind::kList) || value.is(Kind::kTuple);
+}
+
+bool is_triple(const TorchValue& value) {
+  return is_sequence(value) && value.items.size() == 3 &&
+         std::all_of(value.items.begin(), value.items.end(), [](const TorchValue& item) {
+           return item.is(Kind::kFloat) || item.is(Kind::kInt);
+         });
+}
+
+// Muon's, a triple or several; None for other sequences.
+OptimizerOption coefficients_from_torch(const TorchValue& value, const std::string& what) {
+  const std::span<const TorchValue> triples =
+      is_triple(value) ? std::span(&value, 1) : std::span<const TorchValue>(value.items);
+  if (triples.empty() || !std::all_of(triples.begin(), triples.end(), is_triple)) {
+    return std::monostate();
+  }
+  Coefficients coefficients;
+  for (const TorchValue& triple : triples) {
+    auto& step = coefficients.emplace_back();
+    for (size_t i = 0; i < step.size(); ++i) step[i] = number_of(triple.items[i], what);
+  }
+  return coefficients;
+}
+
+// None also for what no optimizer here has, such as dicts.
 OptimizerOption option_from_torch(const TorchValue& value, const std::string& what) {
   switch (value.kind) {
     case Kind::kBool:
@@ -104,9 +153,15 @@ OptimizerOption option_from_torch(const TorchValue& value, const std::string& wh
       return value.number;
     case Kind::kTensor:
       return number_of(value, what);
+    case Kind::kText:
+      return value.text;
     case Kind::kTuple:
-      if (value.items.size() != 2) return std::monostate();
+      if (value.items.size() != 2 || is_triple(value.items[0])) {
+        return coefficients_from_torch(value, what);
+      }
       return std::array{number_of(value.items[0], what), number_of(value.items[1], what)};
+    case Kind::kList:
+      return coefficients_from_torch(value, what);
     default:
       return std::monostate();
   }
@@ -176,6 +231,10 @@ Moments moments_from_torch(const TorchValue& value, const std::string& what, Num
       file.steps = StepCount::kByParameter;
     } else if (*name == "mu_product") {
       moments.mu_product = number_of(item, what + ": \"mu_product\"");
+    } else if (*name == "use_muon") {
+      require(item.is(Kind::kBool), what, ": \"use_muon\" is ", weights::kind_name(item.kind),
+              ", expected a bool");
+      moments.use_muon = item.integer != 0;
     } else if (!item.is(Kind::kNone)) {
       require(item.is(Kind::kTensor), what, ": \"", *name, "\" is ", weights::kind_name(item.kind),
               ", expected a tensor");
@@ -336,8 +395,8 @@ OptimizerState optimizer_from_torch(const TorchValue& value, const ClipConfig& c
   std::string sizes;
   for (const auto& group : file.groups) sizes += " " + std::to_string(group.size());
   fail(what, ": its groups of", sizes, " parameters are not those of the model ", config.name,
-       "; wrong --model, or another --lock-..., --...-layer-decay or --wd-exclude than it was "
-       "trained with?",
+       "; wrong --model, or another --lock-..., --...-layer-decay, --wd-exclude or "
+       "--opt-fallback-list than it was trained with?",
        misfits);
 }
 

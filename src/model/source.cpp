@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "hub/model_files.h"
 #include "hub/pull.h"
+#include "model/convnext_variants.h"
 #include "model/demo.h"
 #include "model/nearest.h"
 #include "model/registry.h"
@@ -359,6 +360,10 @@ Model open_model(const std::string& model, const std::string& pretrained) {
       return open_file(source.name);
   }
   fail("model ", source.name, ": unknown kind");
+}
+
+fs::path timm_weights(const ConvNextConfig& trunk) {
+  return hub::repository_file(hub::parse_repository(timm_repository(trunk)), "model.safetensors");
 }
 
 ClipConfig open_config(const std::string& model) { return open_config(find_source(model)); }

@@ -70,6 +70,10 @@ ModelSource find_source(const std::string& model);
 /// Throws Error that says what was looked for and where.
 Model open_model(const std::string& model, const std::string& pretrained = "");
 
+/// The file of the weights that timm publishes for a trunk (timm_repository), in the hub's cache or
+/// brought there. Throws Error; offline, with what to do.
+std::filesystem::path timm_weights(const ConvNextConfig& trunk);
+
 /// The config alone, as open_model would find it, without the weights.
 ClipConfig open_config(const std::string& model);
 ClipConfig open_config(const ModelSource& source);

@@ -11,6 +11,7 @@
 #include "base/test_error.h"
 #include "base/test_folder.h"
 #include "model/bind.h"
+#include "model/convnext_variants.h"
 #include "model/demo.h"
 
 namespace clipnext::model {
@@ -211,6 +212,39 @@ TEST_F(Source, WarnsOfPreprocessingLeftUnread) {
   EXPECT_ERROR(model.warnings[0], "asks for another preprocessing");
   put("open_clip_config.json", "broken");
   EXPECT_TRUE(open_model("ViT-B-32", file).warnings.empty());
+}
+
+// timm 1.0.31: timm.get_pretrained_cfg(name).hf_hub_id.
+TEST_F(Source, TimmsWeightsAreOfItsDefaultTagOrTheNamesOwn) {
+  const auto repository = [](const std::string& name) {
+    return timm_repository({.timm_name = name});
+  };
+  EXPECT_EQ(repository("convnext_tiny"), "timm/convnext_tiny.in12k_ft_in1k");
+  EXPECT_EQ(repository("convnext_large"), "timm/convnext_large.fb_in22k_ft_in1k");
+  EXPECT_EQ(repository("convnext_xxlarge"), "timm/convnext_xxlarge.clip_laion2b_soup_ft_in1k");
+  EXPECT_EQ(repository("convnext_base.clip_laion2b"), "timm/convnext_base.clip_laion2b");
+  for (const std::string& name : timm_convnext_names()) {
+    EXPECT_TRUE(repository(name).starts_with("timm/" + name + ".")) << name;
+  }
+}
+
+TEST_F(Source, TimmsWeightsAreFoundInTheCacheOrSayHowTheyGetThere) {
+  setenv("HF_HUB_CACHE", folder_.c_str(), 1);
+  setenv("HF_HUB_OFFLINE", "1", 1);
+  const ConvNextConfig trunk = {.timm_name = "convnext_atto"};
+  const std::string error = message_of([&] { timm_weights(trunk); });
+  EXPECT_ERROR(error,
+               "model.safetensors of hf-hub:timm/convnext_atto.d2_in1k: is not in the cache");
+  EXPECT_ERROR(error, folder_.string());
+  EXPECT_ERROR(error, "--include model.safetensors` where there is a connection");
+  const std::string commit(40, 'a'), at = "models--timm--convnext_atto.d2_in1k/";
+  fs::create_directories(folder_ / at / "refs");
+  fs::create_directories(folder_ / at / "snapshots" / commit);
+  put(at + "refs/main", commit);
+  const std::string file = put_weights(at + "snapshots/" + commit + "/model.safetensors", 1);
+  EXPECT_EQ(timm_weights(trunk).string(), file);
+  unsetenv("HF_HUB_CACHE");
+  unsetenv("HF_HUB_OFFLINE");
 }
 
 TEST_F(Source, BrokenConfigsNameTheirFile) {

@@ -57,10 +57,12 @@ OrderedJson optimizer_to_json(const OptimizerState& optimizer) {
   OrderedJson groups = OrderedJson::array();
   for (const OptimizerGroup& group : optimizer.groups) groups.push_back(group_to_json(group));
   OrderedJson steps = OrderedJson::object(), products = OrderedJson::object();
+  OrderedJson by_muon = OrderedJson::object();
   std::set<std::string> kinds;
   for (const auto& [name, moments] : optimizer.moments) {
     steps[name] = moments.step;
     if (moments.mu_product) products[name] = *moments.mu_product;
+    if (moments.use_muon) by_muon[name] = *moments.use_muon;
     for (const auto& [kind, tensor] : moments.tensors) kinds.insert(kind);
   }
   OrderedJson json = {{"step_count", static_cast<int>(optimizer.steps)},
@@ -68,6 +70,7 @@ OrderedJson optimizer_to_json(const OptimizerState& optimizer) {
                       {"groups", std::move(groups)},
                       {"steps", std::move(steps)}};
   if (!products.empty()) json["mu_products"] = std::move(products);
+  if (!by_muon.empty()) json["use_muon"] = std::move(by_muon);
   return json;
 }
 
@@ -99,6 +102,8 @@ OptimizerOption option_from_json(const OrderedJson& json) {
   if (json.is_null()) return std::monostate();
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_integer()) return json.get<int64_t>();
+  if (json.is_string()) return json.get<std::string>();
+  if (json.is_array() && !json.empty() && json[0].is_array()) return json.get<Coefficients>();
   if (json.is_array()) return json.get<std::array<double, 2>>();
   return json.get<double>();
 }
@@ -139,11 +144,15 @@ OptimizerState optimizer_from_json(const OrderedJson& json, const weights::Tenso
   const auto kinds = json.value("state", std::vector<std::string>{"exp_avg", "exp_avg_sq"});
   std::map<std::string, weights::TensorMap> by_kind;
   for (const std::string& kind : kinds) by_kind[kind] = take(tensors, kind + ".");
+  const auto by_muon = json.value("use_muon", OrderedJson(OrderedJson::object()));
   for (const auto& [name, step] : json.at("steps").items()) {
     Moments& moments = optimizer.moments[name];
     moments.step = step.get<int64_t>();
+    if (by_muon.contains(name)) moments.use_muon = by_muon[name].get<bool>();
     for (const auto& [kind, of_params] : by_kind) {
       const auto found = of_params.find(name);
+      // Muon and its AdamW remember different ones.
+      if (found == of_params.end() && moments.use_muon) continue;
       require(found != of_params.end(), source, ": has no ", kind, " of ", name);
       moments.tensors[kind] = found->second;
     }

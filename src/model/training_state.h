@@ -25,8 +25,9 @@ struct Moments {
   /// Of its shape, by their names in the state_dict (exp_avg, exp_avg_sq, momentum_buffer), in
   /// float32 but for pure bf16 and fp16.
   weights::TensorMap tensors;
-  int64_t step = 0;                  // updates made; 0 where the optimizer does not count them
-  std::optional<double> mu_product;  // NAdam's
+  int64_t step = 0;                   // updates made; 0 where the optimizer does not count them
+  std::optional<double> mu_product;   // NAdam's
+  std::optional<bool> use_muon = {};  // Muon's: whether it is not left to its AdamW
 };
 
 /// One of an optimizer's groups: its options as of the last step, and whose they are.

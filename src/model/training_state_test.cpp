@@ -33,6 +33,8 @@ constexpr const char* kByModel = "training_tiny_by_model.pt";
 constexpr const char* kNAdam = "training_tiny_nadam.pt";
 constexpr const char* kLamb = "training_tiny_lamb.pt";
 constexpr const char* kLion = "training_tiny_lion.pt";
+constexpr const char* kMuon = "training_tiny_muon.pt";
+constexpr const char* kNAdaMuon = "training_tiny_nadamuon.pt";
 
 // Scratch, or where tools/check_training_checkpoint.py asks for the files.
 class OutputFolder {
@@ -102,6 +104,7 @@ void expect_same(const TrainingState& a, const TrainingState& b) {
     }
     EXPECT_EQ(moments.step, other.step) << name;
     EXPECT_EQ(moments.mu_product, other.mu_product) << name;
+    EXPECT_EQ(moments.use_muon, other.use_muon) << name;
   }
 }
 
@@ -194,7 +197,7 @@ TEST(TrainingCheckpoint, TensorsStayInTheFile) {
 
 TEST(TrainingCheckpoint, WritesWhatIsReadBack) {
   const OutputFolder folder;
-  for (const char* file : {kByName, kByModel, kNAdam, kLamb, kLion}) {
+  for (const char* file : {kByName, kByModel, kNAdam, kLamb, kLion, kMuon, kNAdaMuon}) {
     const TrainingState state = read_tiny(file);
     write_training_checkpoint(folder / file, state, tiny_config());
     expect_same(read_training_checkpoint(folder / file, tiny_config()), state);
@@ -214,6 +217,50 @@ TEST(TrainingCheckpoint, ReadsOtherOptimizers) {
   const OptimizerState lion = read_tiny(kLion).optimizer.value();
   EXPECT_EQ(lion.steps, StepCount::kNowhere);
   EXPECT_EQ(lion.moments.at("visual.proj").tensors.size(), 1U);
+}
+
+// Each says whether Muon updates it, and AdaMuon alone counts steps of those that it does.
+TEST(TrainingCheckpoint, ReadsMuonAndWhatItLeavesToAdamW) {
+  for (const char* file : {kMuon, kNAdaMuon}) {
+    SCOPED_TRACE(file);
+    const bool ada = std::string_view(file) == kNAdaMuon;
+    const OptimizerState muon = read_tiny(file).optimizer.value();
+    EXPECT_EQ(muon.steps, StepCount::kByParameter);
+    const OptimizerOptions& options = muon.groups[1].options;
+    EXPECT_EQ(options.text("algo"), ada ? "adamuon" : "muon");
+    EXPECT_EQ(options.text("ns_coefficients"), "quintic");
+    EXPECT_EQ(options.flag("nesterov"), ada);
+    const Moments &matrix = muon.moments.at("visual.proj"),
+                  &bias = muon.moments.at("ln_final.bias");
+    EXPECT_EQ(matrix.use_muon, true);
+    EXPECT_EQ(matrix.tensors.size(), ada ? 2U : 1U);
+    EXPECT_TRUE(matrix.tensors.contains("momentum_buffer"));
+    EXPECT_EQ(matrix.step, ada ? 2 : 0);
+    EXPECT_EQ(bias.use_muon, false);
+    EXPECT_EQ(bias.step, 2);
+    EXPECT_TRUE(bias.tensors.contains("exp_avg"));
+  }
+}
+
+// As --opt-fallback-list and --opt-kwargs make them.
+TEST(TrainingCheckpoint, KeepsWhatMuonsGroupsSay) {
+  const TestFolder folder;
+  const ClipConfig config = tiny_config();
+  TrainingState state = read_tiny(kMuon);
+  auto& groups = state.optimizer->groups;
+  groups.push_back(groups[1]);
+  groups[2].params = {groups[1].params.back()};
+  groups[1].params.pop_back();
+  groups[2].options.set("use_fallback", true);
+  groups[0].options.set("ns_coefficients", Coefficients{{3.5, -4.75, 2.0}});
+  groups[1].options.set("ns_coefficients", Coefficients{{3.5, -4.75, 2.0}, {2.0, -1.5, 0.5}});
+  groups[1].options.set("adjust_lr_fn", std::monostate());
+  ParamGroups own;
+  for (const OptimizerGroup& group : groups) own.push_back(group.params);
+  write_training_checkpoint(folder / "x.pt", state, config);
+  expect_same(read_training_checkpoint(folder / "x.pt", config, own), state);
+  write_snapshot(folder / "x.safetensors", state, config);
+  expect_same(read_snapshot(folder / "x.safetensors", config), state);
 }
 
 void expect_trainers_keys(const std::string& file) {
@@ -237,11 +284,15 @@ void expect_trainers_keys(const std::string& file) {
   const auto& our_state = *ours.find("optimizer")->find("state");
   const auto& their_state = *theirs.find("optimizer")->find("state");
   EXPECT_EQ(our_state.keys, their_state.keys);
-  EXPECT_EQ(our_state.items[5].keys, their_state.items[5].keys);
+  for (size_t i = 0; i < our_state.items.size(); ++i) {
+    EXPECT_EQ(our_state.items[i].keys, their_state.items[i].keys) << i;
+  }
 }
 
 TEST(TrainingCheckpoint, HasTheTrainersKeysInItsOrder) {
-  for (const char* file : {kByName, kNAdam, kLamb, kLion}) expect_trainers_keys(file);
+  for (const char* file : {kByName, kNAdam, kLamb, kLion, kMuon, kNAdaMuon}) {
+    expect_trainers_keys(file);
+  }
 }
 
 TEST(TrainingCheckpoint, HoldsEveryKindOfModel) {
@@ -350,7 +401,7 @@ TEST(Snapshot, HoldsEverythingExactly) {
   const TestFolder folder;
   const TrainingState state = tiny_snapshot();
   write_snapshot(folder / "x.safetensors", state, tiny_config());
-  for (const char* file : {kNAdam, kLamb, kLion}) {
+  for (const char* file : {kNAdam, kLamb, kLion, kMuon, kNAdaMuon}) {
     write_snapshot(folder / "y.safetensors", read_tiny(file), tiny_config());
     expect_same(read_snapshot(folder / "y.safetensors", tiny_config()), read_tiny(file));
   }
@@ -443,6 +494,9 @@ TEST(TrainingState, AnotherOptimizerIsNamed) {
   momentum.items[0].items[3] = weights::torch_dict();
   momentum.items[0].items[3].add("exp_avg", weights::torch_text("much"));
   expect_contains(error_with(momentum), "\"exp_avg\" is text, expected a tensor");
+  momentum.items[0].items[3] = weights::torch_dict();
+  momentum.items[0].items[3].add("use_muon", weights::torch_text("yes"));
+  expect_contains(error_with(momentum), "\"use_muon\" is text, expected a bool");
 }
 
 TEST(TrainingState, AFullDiskLeavesTheOldFileAndNothingElse) {

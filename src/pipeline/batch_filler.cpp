@@ -15,11 +15,11 @@ BatchFiller::BatchFiller(int64_t batch_size, size_t sample_floats)
   for (size_t i = 0; i < free_.size(); ++i) free_[i] = free_.size() - 1 - i;
 }
 
-size_t BatchFiller::begin(int64_t ordinal) {
+size_t BatchFiller::begin(int64_t number) {
   assert(wants());
   const size_t place = free_.back();
   free_.pop_back();
-  places_[place].ordinal = ordinal;
+  places_[place].number = number;
   ++pending_;
   return place;
 }
@@ -41,7 +41,7 @@ void BatchFiller::sort() {
   for (size_t i = 0; i < places_.size(); ++i) {
     size_t least = i;
     for (size_t j = i + 1; j < places_.size(); ++j) {
-      if (places_[j].ordinal < places_[least].ordinal) least = j;
+      if (places_[j].number < places_[least].number) least = j;
     }
     if (least == i) continue;
     std::swap(places_[i], places_[least]);
@@ -51,11 +51,14 @@ void BatchFiller::sort() {
 
 TrainBatch BatchFiller::finish() {
   assert(pending_ == 0);
-  const auto in_order = [](const Place& a, const Place& b) { return a.ordinal < b.ordinal; };
+  const auto in_order = [](const Place& a, const Place& b) { return a.number < b.number; };
   if (!std::is_sorted(places_.begin(), places_.end(), in_order)) sort();
   batch_.n = good_;
   batch_.pixels.resize(static_cast<size_t>(good_) * sample_floats_);
-  for (size_t i = 0; i < static_cast<size_t>(good_); ++i) batch_.tokens.add(places_[i].tokens);
+  for (size_t i = 0; i < static_cast<size_t>(good_); ++i) {
+    batch_.tokens.add(places_[i].tokens);
+    batch_.numbers.push_back(places_[i].number);
+  }
   return std::move(batch_);
 }
 

@@ -20,7 +20,7 @@ class BatchFiller {
   /// Whether the batch needs a further sample of the stream, should those pending be good.
   bool wants() const { return good_ + pending_ < size_; }
   /// A place for the stream's next sample; only if wants().
-  size_t begin(int64_t ordinal);
+  size_t begin(int64_t number);
   float* pixels(size_t place) { return batch_.pixels.data() + place * sample_floats_; }
   void done(size_t place, std::vector<int32_t> tokens);
   void failed(size_t place);
@@ -32,7 +32,7 @@ class BatchFiller {
 
  private:
   struct Place {
-    int64_t ordinal = INT64_MAX;  // empty places are sorted last
+    int64_t number = INT64_MAX;  // empty places are sorted last
     std::vector<int32_t> tokens;
   };
 

@@ -31,6 +31,7 @@ constexpr uint64_t kAugmentation = 0x6175676D656E74;  // "augment": the purpose 
 void check(const TrainLoaderConfig& config, size_t workers) {
   require(workers > 0, "a training loader needs at least one worker");
   require(config.batch_size > 0, "a batch size of ", config.batch_size, "; expected at least 1");
+  require(config.shared_by > 0, "data shared by ", config.shared_by, " ranks; expected at least 1");
   require(config.prefetch > 0, "prefetching ", config.prefetch, " batches; expected at least 1");
   require(config.context_length >= 2, "a context of ", config.context_length,
           " tokens; start and end need 2");
@@ -50,7 +51,7 @@ struct Worker {
   bool begun = false;    // the source is in this epoch; the reader's
   int64_t to_skip = 0;   // samples to read and drop first; the reader's
   uint64_t key = 0;      // of the random numbers of this epoch
-  int64_t taken = 0;     // samples of this epoch that the source gave
+  int64_t taken = 0;     // samples of this epoch that the source gave; the reader's too
   int64_t made = 0;      // batches of this epoch that are finished
   int64_t bad_ones = 0;  // since the last good one
   bool ended = false;    // the source has no more
@@ -84,6 +85,9 @@ struct TrainLoader::State {
   void work();
   Worker* choose();
   bool can_read(const Worker& worker) const;
+  bool is_mine(int64_t ordinal) const {
+    return ordinal / config_.batch_size % config_.shared_by == config_.rank % config_.shared_by;
+  }
   int64_t batch_index(const Worker& worker) const {
     return worker.made * static_cast<int64_t>(workers_.size()) + worker.index;
   }
@@ -289,7 +293,8 @@ void TrainLoader::State::take_one(Worker& worker, std::unique_lock<std::mutex>& 
     return finish_if_due(worker, lock);
   }
   const int64_t ordinal = worker.taken++;
-  const size_t place = worker.filling->begin(ordinal);
+  const size_t place =
+      worker.filling->begin(ordinal * static_cast<int64_t>(workers_.size()) + worker.index);
   if (can_read(worker)) wake_.notify_one();
   prepare(worker, *sample, place, random_key(worker.key, static_cast<uint64_t>(ordinal)), lock);
   finish_if_due(worker, lock);
@@ -303,6 +308,10 @@ std::optional<data::RawSample> TrainLoader::State::read(Worker& worker) {
     if (hurry_) return std::nullopt;  // nobody waits for this epoch any more
     require(worker.source->next().has_value(), "the data of loader worker ", worker.index,
             " ends before the place where the epoch was left; is it the same data?");
+  }
+  for (; !is_mine(worker.taken); ++worker.taken) {
+    throw_if_interrupted();
+    if (hurry_ || !worker.source->next()) return std::nullopt;
   }
   throw_if_interrupted();
   return worker.source->next();

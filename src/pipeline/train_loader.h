@@ -24,8 +24,9 @@ struct LoaderPosition {
 
 struct TrainBatch {
   int64_t n = 0;
-  std::vector<float> pixels;  // [n, h, w, 3] normalised
-  model::TokenRows tokens;    // n rows, each up to its end-of-text token
+  std::vector<float> pixels;     // [n, h, w, 3] normalised
+  model::TokenRows tokens;       // n rows, each up to its end-of-text token
+  std::vector<int64_t> numbers;  // of the n samples in the epoch, bad ones counted: increasing
   LoaderPosition after;
 };
 
@@ -40,6 +41,9 @@ struct TrainLoaderConfig {
   int64_t max_image_pixels = 25'000'000;
   uint64_t seed = 0;
   int64_t rank = 0;
+  /// So many ranks, of which this is one, take turns in each worker's samples, a batch's worth at a
+  /// time, and decode none of the others': validation of data that every rank reads whole.
+  int64_t shared_by = 1;
   int threads = 0;       // 0: one for each worker; any number gives the same batches
   int64_t prefetch = 2;  // batches that a worker holds at most, the one it fills included
 };

@@ -452,6 +452,50 @@ TEST(TrainLoader, LeavesOutPicturesThatAreTooLargeAndInvalidCaptions) {
                Error);
 }
 
+// Of validation: every rank reads all, and decodes its part.
+TEST(TrainLoader, RanksShareTheBatchesOfOne) {
+  constexpr int64_t kSize = 30;
+  TrainLoaderConfig config = small_config();
+  config.augment.reset();
+  config.batches_per_epoch = 0;
+  config.keep_partial = true;
+  const auto some_bad = [](FakeSource& source, int64_t) {
+    source.is_bad = [](int64_t k) { return k == 9; };  // in the third batch's worth
+  };
+  Rig whole(config, 1, some_bad, kSize);
+  std::map<int64_t, std::string> want;
+  for (const TrainBatch& batch : whole.epoch(0)) {
+    for (int64_t i = 0; i < batch.n; ++i) {
+      want[batch.numbers.at(static_cast<size_t>(i))] = caption_of(batch, i);
+    }
+  }
+  ASSERT_EQ(want.size(), 29U);
+  EXPECT_EQ(want.at(10), "w0e0k10");
+  std::map<int64_t, std::string> got;
+  config.shared_by = 3;
+  for (config.rank = 0; config.rank < 3; ++config.rank) {
+    Rig part(config, 1, some_bad, kSize);
+    const std::vector<TrainBatch> batches = part.epoch(0);
+    for (const TrainBatch& batch : batches) {
+      EXPECT_EQ(batch.pixels.size(), static_cast<size_t>(batch.n) * 90);
+      for (int64_t i = 0; i < batch.n; ++i) {
+        const int64_t number = batch.numbers.at(static_cast<size_t>(i));
+        EXPECT_EQ(number / 4 % 3, config.rank);
+        EXPECT_TRUE(got.emplace(number, caption_of(batch, i)).second) << number;
+      }
+    }
+    EXPECT_EQ(part.faults.size(), config.rank == 2 ? 1U : 0U);  // the others did not look at it
+  }
+  EXPECT_EQ(got, want);
+}
+
+TEST(TrainLoader, NumbersGoThroughTheWorkersInTurn) {
+  Rig rig(small_config());
+  const std::vector<TrainBatch> batches = rig.epoch(0);
+  EXPECT_EQ(batches[1].numbers, (std::vector<int64_t>{1, 4, 7, 10}));
+  EXPECT_EQ(batches[4].numbers, (std::vector<int64_t>{13, 16, 19, 22}));
+}
+
 TEST(TrainLoader, DrawsBlackWhereThereIsNoPicture) {
   TrainLoaderConfig config = small_config();
   config.augment = image::AugmentConfig{};
@@ -506,6 +550,7 @@ TEST(TrainLoader, RefusesWhatHasNoMeaning) {
   refuses([](TrainLoaderConfig& config) { config.batch_size = 0; });
   refuses([](TrainLoaderConfig& config) { config.batch_size = INT64_MAX / 100; });
   refuses([](TrainLoaderConfig& config) { config.prefetch = 0; });
+  refuses([](TrainLoaderConfig& config) { config.shared_by = 0; });
   refuses([](TrainLoaderConfig& config) { config.context_length = 1; });
   refuses([](TrainLoaderConfig& config) { config.preprocess.width = 0; });
   refuses([](TrainLoaderConfig& config) { config.augment->re_prob = 2; });

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -34,11 +35,24 @@ int64_t count_sources(std::string_view spec) {
   return count;
 }
 
-/// Shards of standard input, which is over when its first epoch is.
-void check_standard_input(const TrainOptions& o) {
+/// Whether shards come from standard input, which can be read once.
+bool from_standard_input(const TrainOptions& o, const std::optional<std::string>& data) {
   const bool shards = o.dataset_type == "webdataset" || o.dataset_type == "auto";
-  const std::string sources = "::" + o.train_data.value_or("") + "::";
-  if (!shards || sources.find("::-::") == std::string::npos) return;
+  return shards && ("::" + data.value_or("") + "::").find("::-::") != std::string::npos;
+}
+
+void check_validation_input(const TrainOptions& o) {
+  if (!from_standard_input(o, o.val_data) || !o.train_data || o.val_frequency == 0) return;
+  const int64_t evaluations = (o.epochs + o.val_frequency - 1) / o.val_frequency;
+  usage(evaluations <= 1, "--val-data - is standard input, which can be read once only, and this ",
+        "run evaluates ", evaluations, " times: say --val-frequency ", o.epochs,
+        ", or keep the shards in files");
+}
+
+/// Standard input is over when its first epoch is.
+void check_standard_input(const TrainOptions& o) {
+  check_validation_input(o);
+  if (!from_standard_input(o, o.train_data)) return;
   usage(!o.dataset_resampled,
         "--train-data - is standard input, which can be read once only, and --dataset-resampled "
         "draws shards again and again: leave it out, or keep the shards in files");
@@ -193,6 +207,9 @@ void check_world(const TrainOptions& options, int64_t world) {
         "--local-loss without --gather-with-grad computes wrong gradients with ", world,
         " processes: features of others are constants, and their part of the gradient is missing; "
         "give both, or neither");
+  usage(world == 1 || !from_standard_input(options, options.val_data),
+        "--val-data - is standard input of one process, and there are ", world,
+        ", which evaluate together: keep the shards in files");
 }
 
 std::string resolve_dataset_type(const std::string& dataset_type, const std::string& path) {

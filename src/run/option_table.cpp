@@ -38,12 +38,12 @@ const std::array kTable = {
     OptionRow{"imagenet-v2", kData, kReference, "DIR", &O::imagenet_v2, "ImageNet V2, for the same"},
     OptionRow{"workers", kData, kReference, "N", &O::workers, "loader workers of each process; with --train-num-samples they decide how many batches an epoch has", {}, kNatural},
     OptionRow{"batch-size", kData, kReference, "N", &O::batch_size, "samples in a batch of each process", {}, kPositive},
-    OptionRow{"cache-dir", kData, kReference, "DIR", &O::cache_dir, "taken, without effect: nothing is downloaded"},
+    OptionRow{"cache-dir", kData, kReference, "DIR", &O::cache_dir, "taken, without effect: HF_HUB_CACHE says where --pretrained-image is kept"},
 
     // ---- model ----
     OptionRow{"model", kModel, kReference, "NAME", &O::model, "configuration, config JSON, or model folder (also local-dir:FOLDER)"},
     OptionRow{"pretrained", kModel, kReference, "FILE", &O::pretrained, "weights to begin with, before any --resume"},
-    OptionRow{"pretrained-image", kModel, kReference, "", &O::pretrained_image, "begin the image tower with ImageNet weights, unless --pretrained"},
+    OptionRow{"pretrained-image", kModel, kReference, "", &O::pretrained_image, "begin the image trunk with the weights that timm has for it, from the hub, unless --pretrained or a folder brings all"},
     OptionRow{"precision", kModel, kReference, "KIND", &O::precision, "arithmetic of the towers", {"amp", "amp_bf16", "amp_bfloat16", "bf16", "fp16", "pure_bf16", "pure_fp16", "fp32"}},
     OptionRow{"lock-image", kModel, kReference, "", &O::lock_image, "freeze the image tower (LiT)"},
     OptionRow{"lock-image-unlocked-groups", kModel, kReference, "N", &O::lock_image_unlocked_groups, "but for its last N groups of layers", {}, kNatural},
@@ -68,8 +68,8 @@ const std::array kTable = {
     OptionRow{"torchcompile-mode", kModel, kLater, "NAME", &O::torchcompile_mode, "the same"},
     OptionRow{"siglip", kModel, kReference, "", &O::siglip, "SigLIP's loss, pair by pair, with a bias"},
     OptionRow{"loss-dist-impl", kModel, kReference, "KIND", &O::loss_dist_impl, "taken, without effect: features are exchanged as --loss-memory says", {"bidir", "shift", "reduce", "gather"}},
-    OptionRow{"distill-model", kModel, kReference, "NAME", &O::distill_model, "teacher, with --distill-pretrained"},
-    OptionRow{"distill-pretrained", kModel, kReference, "FILE", &O::distill_pretrained, "its weights"},
+    OptionRow{"distill-model", kModel, kReference, "NAME", &O::distill_model, "a teacher, whose softmaxes over a batch the student learns too"},
+    OptionRow{"distill-pretrained", kModel, kReference, "FILE", &O::distill_pretrained, "the teacher's weights"},
 
     // ---- optimisation ----
     OptionRow{"epochs", kOptimisation, kReference, "N", &O::epochs, "epochs of the whole run", {}, kNatural},
@@ -87,7 +87,7 @@ const std::array kTable = {
     OptionRow{"image-layer-decay", kOptimisation, kLater, "X", &O::image_layer_decay, "learning rate of each image layer as a share of the next one's", {}, kShare},
     OptionRow{"text-layer-decay", kOptimisation, kLater, "X", &O::text_layer_decay, "the same of text layers", {}, kShare},
     OptionRow{"wd-exclude", kOptimisation, kLater, "GLOB...", &O::wd_exclude, "more parameters without weight decay"},
-    OptionRow{"use-bn-sync", kOptimisation, kReference, "", &O::use_bn_sync, "batch norms over all processes"},
+    OptionRow{"use-bn-sync", kOptimisation, kReference, "", &O::use_bn_sync, "batch norms over the samples of all processes"},
     OptionRow{"skip-scheduler", kOptimisation, kReference, "", &O::skip_scheduler, "learning rate stays at --lr from the first step"},
     OptionRow{"lr-scheduler", kOptimisation, kReference, "KIND", &O::lr_scheduler, "course of the learning rate after the warm-up", {"cosine", "const", "const-cooldown"}},
     OptionRow{"lr-cooldown-end", kOptimisation, kReference, "X", &O::lr_cooldown_end, "where a cooldown ends", {}, kNatural},
@@ -108,7 +108,7 @@ const std::array kTable = {
     OptionRow{"zeroshot-frequency", kRun, kReference, "N", &O::zeroshot_frequency, "epochs between zero-shot evaluations; 0: none", {}, kNatural},
     OptionRow{"val-frequency", kRun, kReference, "N", &O::val_frequency, "epochs between validations; 0: none", {}, kNatural},
     OptionRow{"val-retrieval-chunk-size", kRun, kLater, "N", &O::val_retrieval_chunk_size, "rows of a tile of validation scores; 0: all at once", {}, kNatural},
-    OptionRow{"val-retrieval-precision", kRun, kLater, "KIND", &O::val_retrieval_precision, "arithmetic of those scores", {"fp32", "model"}},
+    OptionRow{"val-retrieval-precision", kRun, kLater, "KIND", &O::val_retrieval_precision, "type of those scores; model: that of the features", {"fp32", "model"}},
     OptionRow{"resume", kRun, kReference, "FILE", &O::resume, "go on from a checkpoint; latest: from the run's own last one, if there is one"},
     OptionRow{"log-every-n-steps", kRun, kReference, "N", &O::log_every_n_steps, "steps between lines on the console", {}, kPositive},
     OptionRow{"log-metric-every-n-steps", kRun, kLater, "N", &O::log_metric_every_n_steps, "steps between points of curves (default: --log-every-n-steps)", {}, kPositive},

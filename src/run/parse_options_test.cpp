@@ -218,6 +218,20 @@ TEST(ParseOptions, StandardInputIsForOneEpoch) {
   EXPECT_EQ(complaint(with({"--train-data", "pipe:cat a.tar -"})), "no complaint");
 }
 
+TEST(ParseOptions, StandardInputIsForOneEvaluation) {
+  const auto with = [](const Line& more) {
+    Line line = {"--train-data",   "a.tar",      "--val-data", "-",
+                 "--dataset-type", "webdataset", "--epochs",   "3"};
+    line.insert(line.end(), more.begin(), more.end());
+    return line;
+  };
+  expect_complaint(with({}), {"--val-data -", "3 times", "--val-frequency 3"});
+  expect_complaint(with({"--val-frequency", "2"}), {"2 times"});
+  EXPECT_EQ(complaint(with({"--val-frequency", "3"})), "no complaint");
+  EXPECT_EQ(complaint(with({"--val-frequency", "0"})), "no complaint");
+  EXPECT_THROW(check_world(parse(with({"--val-frequency", "3"})), 2), UsageError);
+}
+
 // Spec: training.md section 10, item 3.
 TEST(ParseOptions, HalfALocalLossIsRefusedWithSeveralProcesses) {
   const TrainOptions options = parse({"--local-loss"});

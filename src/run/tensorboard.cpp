@@ -23,12 +23,9 @@ namespace {
 namespace field {
 constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;  // Event
 constexpr int kValue = 1;                                                                 // Summary
-constexpr int kTag = 1, kSimpleValue = 2, kTensor = 8, kMetadata = 9;            // Summary.Value
-constexpr int kPluginData = 1, kPluginName = 1;                                  // SummaryMetadata
-constexpr int kDtype = 1, kShape = 2, kStringValue = 8, kDim = 2, kDimSize = 1;  // TensorProto
-constexpr int kStatus = 1;                                                       // SessionLog
+constexpr int kTag = 1, kSimpleValue = 2;  // Summary.Value
+constexpr int kStatus = 1;                 // SessionLog
 }  // namespace field
-constexpr uint64_t kDtString = 7;
 constexpr uint64_t kSessionStart = 1;
 
 constexpr std::array<uint32_t, 256> make_crc_table() {
@@ -96,19 +93,12 @@ std::string file_name() {
 void read_value(std::string_view bytes, Event& event) {
   std::string tag;
   std::optional<double> scalar;
-  std::optional<std::string> text;
   for_each_field(bytes, [&](const ProtoField& f) {
     if (f.number == field::kTag) tag = f.bytes;
     if (f.number == field::kSimpleValue)
       scalar = std::bit_cast<float>(static_cast<uint32_t>(f.value));
-    if (f.number == field::kTensor) {
-      for_each_field(f.bytes, [&](const ProtoField& inner) {
-        if (inner.number == field::kStringValue) text = inner.bytes;
-      });
-    }
   });
   if (scalar) event.scalars.emplace_back(tag, *scalar);
-  if (text) event.texts.emplace_back(tag, *text);
 }
 
 Event read_event(std::string_view bytes) {
@@ -180,30 +170,6 @@ void EventWriter::scalars(const Scalars& values, int64_t step) {
   write(event);
 }
 
-void EventWriter::text(const std::string& tag, const std::string& text, int64_t step) {
-  std::string plugin;
-  put_bytes(plugin, field::kPluginName, "text");
-  std::string metadata;
-  put_bytes(metadata, field::kPluginData, plugin);
-  std::string dim;
-  put_varint(dim, field::kDimSize, 1);
-  std::string shape;
-  put_bytes(shape, field::kDim, dim);
-  std::string tensor;
-  put_varint(tensor, field::kDtype, kDtString);
-  put_bytes(tensor, field::kShape, shape);
-  put_bytes(tensor, field::kStringValue, text);
-  std::string value;
-  put_bytes(value, field::kTag, tag);
-  put_bytes(value, field::kTensor, tensor);
-  put_bytes(value, field::kMetadata, metadata);
-  std::string summary;
-  put_bytes(summary, field::kValue, value);
-  std::string event = begin_event(step);
-  put_bytes(event, field::kSummary, summary);
-  write(event);
-}
-
 std::vector<Event> read_events(const std::filesystem::path& path) {
   const std::string content = read_file(path);
   std::string_view rest = content;
@@ -255,10 +221,6 @@ void ScalarLog::write(const Scalars& values, int64_t step) {
 void ScalarLog::write_epoch(const Scalars& values, int64_t epoch, int64_t step) {
   mirror(values, step, epoch);
   if (events_) events_->scalars(values, epoch);
-}
-
-void ScalarLog::text(const std::string& tag, const std::string& text) {
-  if (events_) events_->text(tag, text, 0);
 }
 
 }  // namespace clipnext::run

@@ -34,8 +34,6 @@ class EventWriter {
                        std::optional<int64_t> from_step = std::nullopt);
 
   void scalars(const Scalars& values, int64_t step);
-  /// Shown under "Text", as Markdown.
-  void text(const std::string& tag, const std::string& text, int64_t step);
   ~EventWriter();
   EventWriter(const EventWriter&) = delete;
   EventWriter& operator=(const EventWriter&) = delete;
@@ -56,7 +54,6 @@ struct Event {
   std::string file_version;    // of the first event
   bool session_start = false;  // steps from here on in earlier files do not count
   Scalars scalars;
-  std::vector<std::pair<std::string, std::string>> texts;
 };
 
 /// The events of a file, checked by their CRCs; a record that is cut short or damaged ends it.
@@ -75,7 +72,6 @@ class ScalarLog {
   /// Validation counts epochs: its x axis in TensorBoard, as open_clip has it; `step` stands in
   /// scalars.jsonl beside `epoch`.
   void write_epoch(const Scalars& values, int64_t epoch, int64_t step);
-  void text(const std::string& tag, const std::string& text);
 
  private:
   void mirror(const Scalars& values, int64_t step, std::optional<int64_t> epoch);

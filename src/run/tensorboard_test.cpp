@@ -27,19 +27,16 @@ TEST(TensorBoard, EventsAreReadBack) {
     EventWriter writer(folder.path());
     path = writer.path();
     writer.scalars({{"train/loss", 2.5}, {"train/lr", 5e-5}}, 7);
-    writer.text("params", "key: value", 0);
   }
   EXPECT_TRUE(path.filename().string().starts_with("events.out.tfevents."));
   const auto events = read_events(path);
-  ASSERT_EQ(events.size(), 3U);
+  ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].file_version, "brain.Event:2");
   EXPECT_GT(events[0].wall_time, 1.6e9);
   EXPECT_EQ(events[1].step, 7);
   ASSERT_EQ(events[1].scalars.size(), 2U);
   EXPECT_EQ(events[1].scalars[0], (std::pair<std::string, double>("train/loss", 2.5)));
   EXPECT_EQ(events[1].scalars[1].second, static_cast<double>(5e-5f));
-  ASSERT_EQ(events[2].texts.size(), 1U);
-  EXPECT_EQ(events[2].texts[0].second, "key: value");
 }
 
 TEST(TensorBoard, RecordsThatAreCutOrDamagedEndAFile) {
@@ -89,7 +86,6 @@ TEST(ScalarLog, ARunThatGoesOnDropsWhatItWillWriteAgain) {
     for (int64_t step = 0; step < 10; ++step) log.write({{"train/loss", 10.0 - step}}, step);
     log.write_epoch({{"val/top1", 0.5}}, 1, 5);
     log.write_epoch({{"val/top1", 0.6}}, 2, 10);
-    log.text("params", "a: b");
   }
   {
     ScalarLog log(path, {}, 5);
@@ -104,7 +100,7 @@ TEST(ScalarLog, ARunThatGoesOnDropsWhatItWillWriteAgain) {
   for (const auto& entry : std::filesystem::directory_iterator(folder / "tb")) {
     ++files;
     const auto events = read_events(entry.path());
-    ASSERT_EQ(events.size(), 14U);
+    ASSERT_EQ(events.size(), 13U);
     EXPECT_EQ(events[11].step, 1);  // of an evaluation the epoch
   }
   EXPECT_EQ(files, 1U);

@@ -28,12 +28,45 @@ ClipConfig base_config(const model::ModelSource& source) {
   return model::parse_model_config(parse_json(*recipe, file), source.name, file);
 }
 
+/// An option that names a model, and the one that then gives its weights.
+struct ModelOption {
+  const char* name;
+  const char* weights;
+};
+constexpr ModelOption kStudent{"--model", "--pretrained"};
+constexpr ModelOption kTeacher{"--distill-model", "--distill-pretrained"};
+
 // Weights without it do for other commands if they are a packed file.
-void require_config_in(const std::string& folder) {
+void require_config_in(const std::string& folder, const ModelOption& option) {
   std::error_code ignored;
   require(std::filesystem::exists(std::filesystem::path(folder) / model::kConfigFile, ignored),
-          "--model ", folder, ": has no ", model::kConfigFile,
-          "; put it there, or name the architecture: --model NAME --pretrained FILE");
+          option.name, " ", folder, ": has no ", model::kConfigFile,
+          "; put it there, or name the architecture: ", option.name, " NAME ", option.weights,
+          " FILE");
+}
+
+model::ModelSource source_of(const std::string& model, const ModelOption& option) {
+  if (recipe_model(model)) return {SourceKind::kConfigName, model};
+  model::ModelSource source = model::find_source(model);
+  switch (source.kind) {
+    case SourceKind::kConfigName:
+    case SourceKind::kConfigJson:
+      return source;
+    case SourceKind::kFolder:
+      require_config_in(source.name, option);
+      return source;
+    case SourceKind::kRepository:
+      fail(option.name, " ", source.name, ": training takes a folder; `clipnext pull ", source.name,
+           " -o FOLDER` fetches it, then ", option.name, " FOLDER");
+    case SourceKind::kCheckpoint:
+      fail(option.name, " ", source.name,
+           ": is no configuration (NAME.json); for the weights of a ", "checkpoint: ", option.name,
+           " NAME ", option.weights, " ", source.name);
+    case SourceKind::kDemo:
+      break;
+  }
+  fail(option.name, " is empty; it takes the name of a configuration (`clipnext models` lists ",
+       "them), a config JSON or a model folder");
 }
 
 [[noreturn]] void no_place(const char* option, const ClipConfig& config, const char* needs) {
@@ -100,26 +133,11 @@ void apply_tower_options(const TrainOptions& options, ClipConfig& config) {
 }  // namespace
 
 model::ModelSource model_source(const TrainOptions& options) {
-  if (recipe_model(options.model)) return {SourceKind::kConfigName, options.model};
-  model::ModelSource source = model::find_source(options.model);
-  switch (source.kind) {
-    case SourceKind::kConfigName:
-    case SourceKind::kConfigJson:
-      return source;
-    case SourceKind::kFolder:
-      require_config_in(source.name);
-      return source;
-    case SourceKind::kRepository:
-      fail("--model ", source.name, ": training takes a folder; `clipnext pull ", source.name,
-           " -o FOLDER` fetches it, then --model FOLDER");
-    case SourceKind::kCheckpoint:
-      fail("--model ", source.name, ": is no configuration (NAME.json); to begin with a ",
-           "checkpoint's weights: --model NAME --pretrained ", source.name);
-    case SourceKind::kDemo:
-      break;
-  }
-  fail("--model is empty; it takes the name of a configuration (`clipnext models` lists them), a ",
-       "config JSON or a model folder");
+  return source_of(options.model, kStudent);
+}
+
+ClipConfig teacher_config(const TrainOptions& options) {
+  return base_config(source_of(options.distill_model.value_or(""), kTeacher));
 }
 
 ClipConfig training_config(const TrainOptions& options) {

@@ -15,4 +15,7 @@ model::ModelSource model_source(const TrainOptions& options);
 /// Error as model_source, and UsageError for options that the model has no place for.
 model::ClipConfig training_config(const TrainOptions& options);
 
+/// Configuration of --distill-model, which takes what --model takes. Throws Error as model_source.
+model::ClipConfig teacher_config(const TrainOptions& options);
+
 }  // namespace clipnext::run

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <ctime>
 #include <future>
 #include <memory>
@@ -27,6 +26,8 @@
 #include "train/run_state.h"
 #include "train/setup.h"
 #include "train/step.h"
+#include "train/step_log.h"
+#include "train/teacher.h"
 #include "train/training_data.h"
 #include "train/validation.h"
 
@@ -37,12 +38,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-/// For a program that watches, on stdout.
-void print_line(const OrderedJson& json) {
-  std::printf("%s\n", json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
-  std::fflush(stdout);
 }
 
 /// What the ranks agree on before each step.
@@ -66,7 +61,8 @@ class TrainRun {
         errors_({}, options_.debug),
         faults_(group.first() ? log_ : errors_),
         precision_(parse_precision(options_.precision)),
-        tokenizer_(training_tokenizer(options_, config_)) {}
+        tokenizer_(training_tokenizer(options_, config_)),
+        step_log_(options_, group_, log_) {}
 
   Ending go(const std::vector<std::string>& warnings);
 
@@ -81,7 +77,7 @@ class TrainRun {
   Ending epochs();
   std::optional<Ending> train_epoch();
   std::vector<DeviceBatch> next_batches(pipeline::LoaderPosition& after);
-  void report_step(int64_t step, const StepReport& report, double lr, bool last);
+  StepPlace place() const;
   bool has_result(int64_t epoch);
   bool validates(int64_t completed) const;
   bool classifies(int64_t completed) const;
@@ -92,7 +88,7 @@ class TrainRun {
   bool snapshots() const { return saves_ && options_.snapshot_minutes > 0; }
   EpochShape shape() const;
   void require_same_shape() const;
-  int64_t run_step() const { return progress_.epoch * steps_per_epoch_ + progress_.step; }
+  int64_t run_step() const { return place().run_step(); }
   void save_snapshot();
   bool keeps(int64_t completed) const;
   void save_epoch(int64_t completed);
@@ -115,18 +111,17 @@ class TrainRun {
   std::shared_ptr<const text::Tokenizer> tokenizer_;
 
   Params params_;
+  std::optional<Teacher> teacher_;
   std::unique_ptr<Stepper> stepper_;
   RunData data_;
   run::Schedule schedule_;
   int64_t steps_per_epoch_ = 0;
   RunProgress progress_;
+  StepLog step_log_;
   std::unique_ptr<run::ScalarLog> scalars_;
   std::future<void> saving_;
   std::unique_ptr<run::RemoteSync> remote_;
   Clock::time_point last_snapshot_ = Clock::now();
-
-  run::AverageMeter data_time_, batch_time_;
-  std::optional<run::LossMeter> loss_;
 };
 
 run::TrainOptions TrainRun::named(run::TrainOptions options, Group& group) {
@@ -185,13 +180,18 @@ void TrainRun::write_params() {
 void TrainRun::make_model() {
   std::vector<std::string> notes;
   params_ = initial_params(options_, config_, device_, notes);
-  for (const std::string& note : notes) log_.warning(note);
-  if (precision_.parameters) {
-    cast_params(params_, config_, *precision_.parameters,
-                precision_.pure ? CastRule::kPure : CastRule::kNative);
+  // One process fetches; the stepper gives its parameters to the others.
+  if (group_.first()) {
+    const std::string trunk = load_image_weights(options_, config_, params_, notes);
+    if (!trunk.empty()) log_.info("The image trunk begins with '" + trunk + "'");
   }
+  cast(params_, config_, precision_);
+  teacher_ = open_teacher(options_, config_, precision_, device_, notes);
+  for (const std::string& note : notes) log_.warning(note);
+  StepOptions step = step_options(options_, precision_);
+  step.teacher = teacher_ ? &*teacher_ : nullptr;
   stepper_ = std::make_unique<Stepper>(params_, config_, make_optimizer(options_, config_, params_),
-                                       group_, step_options(options_, precision_));
+                                       group_, step);
   int64_t count = 0;
   for_each_param(params_, config_, [&](at::Tensor& t, const model::ParamInfo& info) {
     if (info.role != model::Role::kStatistic) count += t.numel();
@@ -292,54 +292,11 @@ std::vector<DeviceBatch> TrainRun::next_batches(pipeline::LoaderPosition& after)
   return batches;
 }
 
-void TrainRun::report_step(int64_t step, const StepReport& report, double lr, bool last) {
-  const int64_t every = options_.log_every_n_steps;
-  const int64_t metric_every = options_.log_metric_every_n_steps.value_or(every);
-  const bool line = last || step % every == 0;
-  const bool metric = last || step % metric_every == 0;
-  if (!line && !metric) return;
-  at::Tensor mean = report.loss / static_cast<double>(group_.size());
-  group_.all_reduce(mean);
-  const auto loss = mean.item<double>();
-  const int64_t batch = options_.batch_size * options_.accum_freq;
-  const int64_t samples_seen = (run_step() + 1) * batch * group_.size();
-  loss_->update(loss, options_.batch_size, samples_seen);
-  if (!group_.first()) return;
-
-  const double per_gpu = static_cast<double>(batch) / batch_time_.value();
-  const double per_second = per_gpu * static_cast<double>(group_.size());
-  if (line) {
-    const run::TrainLine shown{
-        .epoch = progress_.epoch,
-        .step = step + 1,
-        .steps_per_epoch = steps_per_epoch_,
-        .samples = (step + 1) * batch * group_.size(),
-        .samples_per_epoch = data_.epoch.samples,
-        .data_time = data_time_.average(),
-        .batch_time = batch_time_.average(),
-        .samples_per_second = per_second,
-        .samples_per_second_per_gpu = per_gpu,
-        .lr = lr,
-        .logit_scale = report.logit_scale,
-        .losses = {{"contrastive_loss", loss, loss_->average()}, {"loss", loss, loss_->average()}}};
-    log_.info(run::train_line(shown));
-    if (options_.json) print_line(run::train_json(shown));
-  }
-  if (metric && scalars_) {
-    scalars_->write({{"train/data_time", data_time_.value()},
-                     {"train/batch_time", batch_time_.value()},
-                     {"train/samples_per_second", per_second},
-                     {"train/samples_per_second_per_gpu", per_gpu},
-                     {"train/scale", report.logit_scale},
-                     {"train/lr", lr},
-                     {"train/contrastive_loss", loss},
-                     {"train/loss", loss}},
-                    run_step());
-  }
-  if (line) {
-    data_time_.reset();
-    batch_time_.reset();
-  }
+StepPlace TrainRun::place() const {
+  return {.epoch = progress_.epoch,
+          .step = progress_.step,
+          .steps_per_epoch = steps_per_epoch_,
+          .samples_per_epoch = data_.epoch.samples};
 }
 
 bool TrainRun::stops_here() const {
@@ -370,7 +327,7 @@ void TrainRun::require_same_shape() const {
 /// Trains from progress_.step to the end of the epoch, or to where the run ends.
 std::optional<Ending> TrainRun::train_epoch() {
   data_.loader->begin_epoch(progress_.epoch, progress_.loader);
-  loss_->begin_epoch();
+  step_log_.begin_epoch();
   Progress bar(
       "epoch " + std::to_string(progress_.epoch + 1) + "/" + std::to_string(options_.epochs),
       steps_per_epoch_ - progress_.step, "steps",
@@ -381,23 +338,22 @@ std::optional<Ending> TrainRun::train_epoch() {
       save_snapshot();
       return Ending::kDone;
     }
-    const int64_t step = progress_.step;
     pipeline::LoaderPosition after;
     const std::vector<DeviceBatch> batches = next_batches(after);
     // All ranks have their batches, or it is known that one will never have.
     const Agreement agreed = agree();
     if (agreed.stop || agreed.snapshot) save_snapshot();
     if (agreed.stop) return Ending::kInterrupted;
-    data_time_.update(seconds_since(begin));
+    const double waited = seconds_since(begin);
     const double lr = run::lr_at(schedule_, run_step());
     const StepReport report = stepper_->step(batches, lr, run_step());
-    batch_time_.update(seconds_since(begin));
+    step_log_.add_times(waited, seconds_since(begin));
     begin = Clock::now();
     if (report.skipped) {
       log_.warning("step " + std::to_string(run_step()) + " was not finite and is left out (" +
                    std::to_string(stepper_->skipped_steps()) + " so far)");
     }
-    report_step(step, report, lr, step + 1 == steps_per_epoch_);
+    step_log_.report(place(), report, lr, scalars_.get());
     progress_.loader = after;
     ++progress_.step;
     bar.add();
@@ -464,7 +420,7 @@ void TrainRun::evaluate(int64_t completed) {
     OrderedJson result = OrderedJson::object();
     for (const auto& [name, value] : metrics) result[name] = value;
     if (saves_) run::append_result(paths_, completed, result);
-    if (options_.json) print_line({{"event", "eval"}, {"epoch", completed}, {"metrics", result}});
+    if (options_.json) print_event({{"event", "eval"}, {"epoch", completed}, {"metrics", result}});
   }
   group_.barrier();
 }
@@ -476,7 +432,6 @@ Ending TrainRun::epochs() {
           " batches has no step of --accum-freq ", options_.accum_freq);
   require_same_shape();
   schedule_ = run::make_schedule(options_, steps_per_epoch_);
-  loss_.emplace(options_.train_loss_ema_samples.value_or(0));
   if (group_.first() && saves_) {
     scalars_ = std::make_unique<run::ScalarLog>(
         paths_.scalars(),
@@ -522,7 +477,7 @@ Ending TrainRun::go(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) log_.warning(warning);
   log_.info("Running on " + device_.str() + ", rank " + std::to_string(group_.rank()) + " of " +
             std::to_string(group_.size()));
-  require_supported(options_, config_, group_.size());
+  require_supported(options_, config_);
   show_params();
   if (group_.first() && saves_ && options_.remote_sync) {
     remote_ = std::make_unique<run::RemoteSync>(

@@ -45,6 +45,25 @@ at::Tensor contrastive_loss(const at::Tensor& image, const at::Tensor& text,
                             const at::Tensor& scale, const std::optional<at::Tensor>& bias,
                             Group& group, const LossOptions& options);
 
+/// What a student is to be like: a teacher's features of the same pairs [b, t], unit length,
+/// float32, and exp of its logit scale; all without gradients.
+struct TeacherFeatures {
+  at::Tensor image, text, scale;
+};
+
+/// This rank's shares.
+struct DistilledLoss {
+  at::Tensor total;  // the sum of the others, which alone has a gradient
+  at::Tensor contrastive, distill;
+};
+
+/// open_clip's DistillClipLoss: contrastive_loss and, over both directions' rows, the mean of
+///   1/2 sum_rows mean(-softmax(teacher's logits) log-softmax(student's logits)).
+/// Arguments and gradient as above.
+DistilledLoss distilled_loss(const at::Tensor& image, const at::Tensor& text,
+                             const at::Tensor& scale, const TeacherFeatures& teacher, Group& group,
+                             const LossOptions& options);
+
 /// open_clip's SigLipLoss (Zhai et al., arXiv:2303.15343): the sum over pairs of this rank's images
 /// with all texts of -log sigmoid(+-(scale i.t + bias)), over b. Arguments and gradient as above.
 at::Tensor sigmoid_loss(const at::Tensor& image, const at::Tensor& text, const at::Tensor& scale,

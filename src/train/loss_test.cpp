@@ -152,6 +152,117 @@ TEST(Loss, WithoutGatheredGradientsTowersGetTheirShareAndTheScaleAll) {
   });
 }
 
+/// A teacher of another width than the student.
+struct Lesson {
+  at::Tensor image, text, teacher_image, teacher_text;
+  double scale = 12, teacher_scale = 30;
+
+  Lesson of(int64_t begin, int64_t rows) const {
+    Lesson part = *this;
+    for (at::Tensor* t : {&part.image, &part.text, &part.teacher_image, &part.teacher_text}) {
+      *t = t->narrow(0, begin, rows);
+    }
+    return part;
+  }
+};
+
+Lesson lesson(int64_t n) {
+  return {.image = unit_rows(n, 16, 21),
+          .text = unit_rows(n, 16, 22),
+          .teacher_image = unit_rows(n, 9, 23),
+          .teacher_text = unit_rows(n, 9, 24)};
+}
+
+struct DistilledGradients {
+  at::Tensor contrastive, distill, image, text, scale;
+};
+
+/// As it stands in open_clip's DistillClipLoss, whole matrices, in float64.
+DistilledGradients plain(const Lesson& lesson) {
+  const auto leaf = [](const at::Tensor& t) {
+    return t.to(at::kDouble).clone().set_requires_grad(true);
+  };
+  const at::Tensor i = leaf(lesson.image), t = leaf(lesson.text);
+  const at::Tensor s = leaf(at::tensor(lesson.scale, at::kDouble));
+  const at::Tensor student = s * i.matmul(t.t());
+  const at::Tensor teacher =
+      lesson.teacher_scale *
+      lesson.teacher_image.to(at::kDouble).matmul(lesson.teacher_text.to(at::kDouble).t());
+  const at::Tensor labels = at::arange(i.size(0), at::kLong);
+  const auto likeness = [](const at::Tensor& of_teacher, const at::Tensor& of_student) {
+    return -(of_teacher.softmax(1) * of_student.log_softmax(1)).sum(1).mean();
+  };
+  const at::Tensor contrastive =
+      (at::cross_entropy_loss(student, labels) + at::cross_entropy_loss(student.t(), labels)) / 2;
+  const at::Tensor distill = (likeness(teacher, student) + likeness(teacher.t(), student.t())) / 2;
+  torch::autograd::backward({contrastive + distill}, {});
+  return {contrastive.detach(), distill.detach(), i.grad(), t.grad(), s.grad()};
+}
+
+DistilledGradients ours(const Lesson& lesson, Group& group, const LossOptions& options) {
+  const at::Tensor i = lesson.image.clone().set_requires_grad(true);
+  const at::Tensor t = lesson.text.clone().set_requires_grad(true);
+  const at::Tensor s = at::tensor(static_cast<float>(lesson.scale)).set_requires_grad(true);
+  const TeacherFeatures teacher{.image = lesson.teacher_image,
+                                .text = lesson.teacher_text,
+                                .scale = at::tensor(static_cast<float>(lesson.teacher_scale))};
+  const DistilledLoss loss = distilled_loss(i, t, s, teacher, group, options);
+  torch::autograd::backward({loss.total}, {});
+  EXPECT_EQ(loss.total.item<float>(), (loss.contrastive + loss.distill).item<float>());
+  return {loss.contrastive, loss.distill, i.grad(), t.grad(), s.grad()};
+}
+
+TEST(Distillation, EqualsTheFormulaWhateverTheTile) {
+  const Lesson all = lesson(23);
+  const DistilledGradients want = plain(all);
+  for (const int64_t tile : {1, 5, 22, 23, 4096}) {
+    Group alone;
+    const DistilledGradients got = ours(all, alone, {.tile = tile});
+    EXPECT_LT(relative(got.contrastive, want.contrastive), 1e-6);
+    EXPECT_LT(relative(got.distill, want.distill), 1e-6);
+    EXPECT_LT(relative(got.image, want.image), 2e-6);
+    EXPECT_LT(relative(got.text, want.text), 2e-6);
+    EXPECT_LT(relative(got.scale, want.scale), 1e-5);
+  }
+}
+
+TEST(Distillation, ManyProcessesAverageToTheWholeBatch) {
+  const int64_t rows = 5, world = 3;
+  const Lesson all = lesson(rows * world);
+  const DistilledGradients want = plain(all);
+  for (const FeatureMemory memory : {FeatureMemory::kGather, FeatureMemory::kExchange}) {
+    std::vector<DistilledGradients> got(world);
+    with_ranks(world, [&](Group& group) {
+      got[static_cast<size_t>(group.rank())] =
+          ours(all.of(group.rank() * rows, rows), group, {.memory = memory, .tile = 7});
+    });
+    at::Tensor distill = at::zeros({}), scale = at::zeros({});
+    std::vector<at::Tensor> images, texts;
+    for (const DistilledGradients& rank : got) {
+      distill = distill + rank.distill / world;
+      scale = scale + rank.scale / world;
+      images.push_back(rank.image / world);
+      texts.push_back(rank.text / world);
+    }
+    EXPECT_LT(relative(distill, want.distill), 1e-6);
+    EXPECT_LT(relative(at::cat(images), want.image), 2e-6);
+    EXPECT_LT(relative(at::cat(texts), want.text), 2e-6);
+    EXPECT_LT(relative(scale, want.scale), 1e-5);
+  }
+}
+
+TEST(Distillation, OfAStudentThatIsItsTeacherOnlyTheContrastiveGradientIsLeft) {
+  Lesson same = lesson(11);
+  same.teacher_image = same.image;
+  same.teacher_text = same.text;
+  same.teacher_scale = same.scale;
+  Group alone;
+  const DistilledGradients got = ours(same, alone, {});
+  const Gradients want = plain(same.image, same.text, same.scale, 0, false);
+  EXPECT_LT(relative(got.image, want.image), 5e-6);
+  EXPECT_LT(relative(got.text, want.text), 5e-6);
+}
+
 /// Peak of forward and backward on a rank of 128, less its own features.
 int64_t peak_memory(FeatureMemory memory, int64_t rows, int64_t world, int64_t dim) {
   Group group({.rank = 5, .size = world, .backend = "fake"});

@@ -13,6 +13,8 @@
 
 namespace clipnext::train {
 
+class Group;
+
 /// Shows an intermediate result by the name that infer's trace and the reference's modules have;
 /// maps are [n, h, w, c].
 using Trace = std::function<void(const std::string& name, const at::Tensor& value)>;
@@ -22,7 +24,8 @@ struct Mode {
   bool training = false;  // drop path, dropouts, batch statistics
   bool checkpoint =
       false;  // gradient checkpointing: a block's inside is computed again in backward
-  bool freeze_batch_norm = false;  // running statistics also in training, and unchanged
+  bool freeze_batch_norm = false;     // running statistics also in training, and unchanged
+  Group* batch_norm_group = nullptr;  // whose samples make batch statistics; null: one's own
   std::optional<at::ScalarType> autocast = std::nullopt;  // bfloat16 or float16
   /// The stream that all random masks of this pass are drawn from; training gives each pass one of
   /// its own: pass_key.

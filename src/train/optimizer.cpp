@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "model/muon.h"
 #include "train/update_rules.h"
 
 namespace clipnext::train {
@@ -15,7 +16,10 @@ Optimizer::Optimizer(model::OptimizerKind kind, std::vector<SlotGroup> groups)
     for (Slot& slot : group.slots) {
       const auto options = slot.parameter.options().requires_grad(false);
       slot.step = at::zeros({}, at::kFloat);
-      for (size_t i = 0; i < kind_.state.size(); ++i) {
+      slot.by_muon = kind_.rule == model::OptimizerRule::kMuon && !group.fallback &&
+                     model::suits_muon(slot.parameter.sizes());
+      const size_t tensors = model::state_names(kind_, slot.by_muon).size();
+      for (size_t i = 0; i < tensors; ++i) {
         slot.state.push_back(at::zeros_like(slot.parameter, options));
       }
     }
@@ -80,6 +84,8 @@ model::OptimizerOptions Optimizer::options_of(const SlotGroup& group) const {
   model::OptimizerOptions options = kind_.options;
   options.set("lr", last_lr_ * group.lr_scale);
   options.set("weight_decay", group.weight_decay);
+  // Behind weight_decay, as both are of the group and not of the constructor.
+  if (group.fallback) options.items.emplace(options.items.begin() + 1, "use_fallback", true);
   return options;
 }
 

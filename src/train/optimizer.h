@@ -17,7 +17,8 @@ namespace clipnext::train {
 struct Slot {
   std::string name;
   at::Tensor parameter;
-  std::vector<at::Tensor> state = {};  // as OptimizerKind::state names them
+  bool by_muon = false;                // Muon's alone: not left to its AdamW; see Optimizer()
+  std::vector<at::Tensor> state = {};  // as model::state_names() has them
   at::Tensor step = {};                // [] float32 on the host, updates so far
   float mu_product = 1;                // NAdam's
 };
@@ -25,14 +26,15 @@ struct Slot {
 struct SlotGroup {
   std::vector<Slot> slots;
   double weight_decay = 0;
-  double lr_scale = 1;  // layer-wise learning rates
+  double lr_scale = 1;    // layer-wise learning rates
+  bool fallback = false;  // of Muon: all are left to its AdamW
 };
 
 /// One kind of optimizer over groups of parameters. Which kind decides the update alone: groups,
 /// clipping and state are the same for all.
 class Optimizer {
  public:
-  /// Of each slot name and parameter; the state is made here.
+  /// Of each slot name and parameter; the rest is made here.
   Optimizer(model::OptimizerKind kind, std::vector<SlotGroup> groups);
 
   /// One update of every parameter that has a gradient.

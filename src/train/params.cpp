@@ -48,6 +48,18 @@ at::Tensor values_of(const weights::Tensor& tensor, const weights::Shape& shape)
   return values;
 }
 
+/// Copies the leaves that have data.
+void copy_bound(model::ClipParams<weights::Tensor>& bound, const model::ClipConfig& config,
+                Params& params) {
+  const at::NoGradGuard no_grad;
+  const auto sources = leaves_of(bound, config);
+  size_t next = 0;
+  for_each_param(params, config, [&](at::Tensor& leaf, const model::ParamInfo& info) {
+    const weights::Tensor& tensor = *sources[next++];
+    if (!tensor.data.empty()) leaf.detach().copy_(values_of(tensor, info.shape));
+  });
+}
+
 /// What `bf16` and `fp16` leave in float32.
 bool stays_float32(const model::ClipConfig& config, const model::ParamInfo& info) {
   const bool image = info.name.starts_with("visual.");
@@ -90,17 +102,18 @@ Params from_tensors(const model::ClipConfig& config, const weights::TensorMap& t
 std::vector<std::string> load_fitting(Params& params, const model::ClipConfig& config,
                                       const weights::TensorMap& tensors,
                                       const std::string& source) {
-  const at::NoGradGuard no_grad;
   std::vector<std::string> misfits;
   auto bound = model::bind_fitting(config, tensors, misfits);
-  const auto sources = leaves_of(bound, config);
-  require(misfits.size() < sources.size(), source, ": holds no tensor that fits ", config.name);
-  size_t next = 0;
-  for_each_param(params, config, [&](at::Tensor& leaf, const model::ParamInfo& info) {
-    const weights::Tensor& tensor = *sources[next++];
-    if (!tensor.data.empty()) leaf.detach().copy_(values_of(tensor, info.shape));
-  });
+  require(misfits.size() < leaves_of(bound, config).size(), source, ": holds no tensor that fits ",
+          config.name);
+  copy_bound(bound, config, params);
   return misfits;
+}
+
+void load_trunk(Params& params, const model::ClipConfig& config, const weights::TensorMap& tensors,
+                const std::string& source) {
+  auto bound = model::bind_trunk(config, tensors, source);
+  copy_bound(bound, config, params);
 }
 
 weights::TensorMap to_tensors(Params& params, const model::ClipConfig& config) {

@@ -40,6 +40,11 @@ Params from_tensors(const model::ClipConfig& config, const weights::TensorMap& t
 std::vector<std::string> load_fitting(Params& params, const model::ClipConfig& config,
                                       const weights::TensorMap& tensors, const std::string& source);
 
+/// Copies timm's checkpoint of a ConvNeXt into the trunk, as model::bind_trunk finds it, which is
+/// strict.
+void load_trunk(Params& params, const model::ClipConfig& config, const weights::TensorMap& tensors,
+                const std::string& source);
+
 /// Copies for a checkpoint, by open_clip's names (text tower without `text.`), each in the type it
 /// has (float32, bfloat16, float16).
 weights::TensorMap to_tensors(Params& params, const model::ClipConfig& config);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "train/batch_norm.h"
 #include "train/layers.h"
 
 namespace clipnext::train {
@@ -10,13 +11,9 @@ namespace {
 /// Convolution and batch norm of x [n, h, w, c].
 at::Tensor convolve_norm(const at::Tensor& x, const model::ConvNorm<at::Tensor>& p, int64_t stride,
                          int64_t padding, const Mode& mode) {
-  constexpr double kMomentum = 0.1;
-  constexpr double kEps = 1e-5;
   const at::Tensor y =
       at::conv2d(x.permute({0, 3, 1, 2}), p.weight, {}, stride, padding);  // [n, c, h, w]
-  return at::batch_norm(y, p.gain, p.bias, p.mean, p.var, mode.training && !mode.freeze_batch_norm,
-                        kMomentum, kEps, /*cudnn_enabled=*/true)
-      .permute({0, 2, 3, 1});
+  return batch_norm(y, p, mode).permute({0, 2, 3, 1});
 }
 
 at::Tensor average_pool(const at::Tensor& x, int64_t side) {

@@ -79,15 +79,21 @@ RunProgress read_progress(const model::TrainingState& state, const std::string& 
 
 void load_slot(const model::Moments& saved, const model::OptimizerKind& kind, Slot& slot,
                const std::string& source) {
+  const bool is_muon = kind.rule == model::OptimizerRule::kMuon;
   const auto refuse = [&](bool lacks, const std::string& what) {
     require(!lacks, source, ": its optimizer was another than --opt: of ", slot.name,
             " there is no ", what,
             "; give the --opt it was trained with, or begin from its weights "
             "alone (--pretrained)");
   };
-  for (size_t i = 0; i < kind.state.size(); ++i) {
-    const auto found = saved.tensors.find(kind.state[i]);
-    refuse(found == saved.tensors.end(), kind.state[i]);
+  refuse(is_muon && !saved.use_muon, "use_muon");
+  require(!is_muon || saved.use_muon == slot.by_muon, source, ": Muon ",
+          slot.by_muon ? "left " : "did not leave ", slot.name,
+          " to its AdamW; give the --opt-fallback-list it was trained with");
+  const auto names = model::state_names(kind, slot.by_muon);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto found = saved.tensors.find(names[i]);
+    refuse(found == saved.tensors.end(), names[i]);
     set(found->second, slot.state[i]);
   }
   if (kind.rule == model::OptimizerRule::kNAdam) {
@@ -132,9 +138,11 @@ model::OptimizerState copy_optimizer(Optimizer& optimizer) {
       if (step == 0) continue;
       model::Moments& moments = state.moments[slot.name];
       moments.step = step;
-      for (size_t i = 0; i < kind.state.size(); ++i) {
-        moments.tensors[kind.state[i]] = copy_of(slot.state[i]);
+      const auto names = model::state_names(kind, slot.by_muon);
+      for (size_t i = 0; i < names.size(); ++i) {
+        moments.tensors[names[i]] = copy_of(slot.state[i]);
       }
+      if (kind.rule == model::OptimizerRule::kMuon) moments.use_muon = slot.by_muon;
       if (kind.rule == model::OptimizerRule::kNAdam) moments.mu_product = slot.mu_product;
     }
     state.groups.push_back(std::move(saved));

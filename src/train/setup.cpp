@@ -2,6 +2,7 @@
 
 #include <fnmatch.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
@@ -11,6 +12,7 @@
 
 #include "base/error.h"
 #include "model/param_groups.h"
+#include "model/param_order.h"
 #include "model/source.h"
 #include "run/optimizer_config.h"
 #include "run/training_config.h"
@@ -25,23 +27,31 @@ struct GivenWeights {
   std::string file;
 };
 
+void refuse_packed(const weights::Checkpoint& checkpoint, const std::string& file) {
+  require(!model::is_packed(checkpoint), file,
+          ": is a packed file, whose tensors are laid out for this program's kernels; begin with "
+          "the weights it was made from");
+}
+
 /// What --pretrained or else --model brings along.
 std::optional<GivenWeights> given_weights(const run::TrainOptions& options) {
   GivenWeights given;
   if (!options.pretrained.empty()) {
-    require(std::filesystem::exists(options.pretrained), "--pretrained ", options.pretrained,
-            ": no such file; tags of published weights are not looked up here, give the file");
-    given = {weights::open_checkpoint(options.pretrained), options.pretrained};
+    given = {open_weights(options.pretrained, "--pretrained"), options.pretrained};
   } else if (run::model_source(options).kind == model::SourceKind::kFolder) {
     model::Model found = model::open_model(options.model);
     given = {std::move(found.checkpoint), found.weights_file.string()};
   } else {
     return std::nullopt;
   }
-  require(!model::is_packed(given.checkpoint), given.file,
-          ": is a packed file, whose tensors are laid out for this program's kernels; begin with "
-          "the weights it was made from");
+  refuse_packed(given.checkpoint, given.file);
   return given;
+}
+
+/// What brings all weights of the model; empty if nothing does.
+std::string checkpoint_of(const run::TrainOptions& options) {
+  if (!options.pretrained.empty()) return options.pretrained;
+  return run::model_source(options).kind == model::SourceKind::kFolder ? options.model : "";
 }
 
 /// --lock-image, --lock-text.
@@ -52,6 +62,12 @@ model::Locking locking_of(const run::TrainOptions& options) {
           .text_unlocked_groups = options.lock_text_unlocked_layers};
 }
 
+bool matches(const std::string& name, const std::vector<std::string>& patterns) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+  });
+}
+
 /// Moves what a pattern of --wd-exclude names to the group without decay, which keeps its order.
 void exempt(const std::vector<std::string>& patterns, const std::vector<model::ParamInfo>& trained,
             std::array<std::vector<model::ParamInfo>, 2>& groups) {
@@ -59,9 +75,7 @@ void exempt(const std::vector<std::string>& patterns, const std::vector<model::P
   std::set<std::string> without;
   for (const model::ParamInfo& info : groups[0]) without.insert(info.name);
   for (const model::ParamInfo& info : trained) {
-    for (const std::string& pattern : patterns) {
-      if (fnmatch(pattern.c_str(), info.name.c_str(), 0) == 0) without.insert(info.name);
-    }
+    if (matches(info.name, patterns)) without.insert(info.name);
   }
   for (auto& group : groups) group.clear();
   for (const model::ParamInfo& info : trained) {
@@ -69,25 +83,31 @@ void exempt(const std::vector<std::string>& patterns, const std::vector<model::P
   }
 }
 
+/// In the order of open_clip_train 4, the first that has --opt-fallback-list.
+void order_by_first(std::vector<SlotGroup>& groups, const std::vector<model::ParamInfo>& trained) {
+  std::map<std::string, size_t, std::less<>> places;
+  for (size_t i = 0; i < trained.size(); ++i) places[trained[i].name] = i;
+  std::sort(groups.begin(), groups.end(), [&](const SlotGroup& a, const SlotGroup& b) {
+    return places.at(a.slots.front().name) < places.at(b.slots.front().name);
+  });
+}
+
 }  // namespace
 
-void require_supported(const run::TrainOptions& options, const model::ClipConfig& config,
-                       int64_t world) {
-  const auto refuse = [](bool given, const char* option, const char* reason) {
-    require(!given, option, ": ", reason);
-  };
+weights::Checkpoint open_weights(const std::string& file, const std::string& option) {
+  require(std::filesystem::exists(file), option, " ", file,
+          ": no such file; tags of published weights are not looked up here, give the file");
+  weights::Checkpoint checkpoint = weights::open_checkpoint(file);
+  refuse_packed(checkpoint, file);
+  return checkpoint;
+}
+
+void require_supported(const run::TrainOptions& options, const model::ClipConfig& config) {
   run::optimizer_config(options);
-  refuse(!options.opt_fallback_list.empty(), "--opt-fallback-list",
-         "none of the optimizers here has a fallback");
-  refuse(options.distill_model || options.distill_pretrained, "--distill-model",
-         "distillation is not in this program");
-  refuse(options.pretrained_image, "--pretrained-image",
-         "timm's weights are not fetched here; give a checkpoint by --pretrained FILE");
-  refuse(options.val_retrieval_precision != "fp32", "--val-retrieval-precision",
-         "scores are computed in fp32");
-  refuse(options.use_bn_sync && world > 1 &&
-             std::holds_alternative<model::ResNetConfig>(config.vision),
-         "--use-bn-sync", "batch statistics are not shared between processes here");
+  require(!options.pretrained_image || std::holds_alternative<model::ConvNextConfig>(config.vision),
+          "--pretrained-image: ", config.name,
+          " has no image tower of timm (timm_model_name), so timm has no weights for it; give a "
+          "checkpoint by --pretrained FILE");
   const bool evaluates = options.val_data || options.imagenet_val || options.imagenet_v2 ||
                          !options.zeroshot_data.empty();
   require(options.train_data || options.dataset_type == "synthetic" || evaluates,
@@ -120,6 +140,19 @@ Params initial_params(const run::TrainOptions& options, const model::ClipConfig&
   return params;
 }
 
+std::string load_image_weights(const run::TrainOptions& options, const model::ClipConfig& config,
+                               Params& params, std::vector<std::string>& notes) {
+  if (!options.pretrained_image) return "";
+  if (const std::string checkpoint = checkpoint_of(options); !checkpoint.empty()) {
+    notes.push_back("--pretrained-image has no effect: all weights are those of " + checkpoint);
+    return "";
+  }
+  const auto& trunk = std::get<model::ConvNextConfig>(config.vision);
+  std::string file = model::timm_weights(trunk).string();
+  load_trunk(params, config, weights::open_checkpoint(file).tensors, file);
+  return file;
+}
+
 Precision parse_precision(const std::string& name) {
   if (name == "fp32") return {};
   if (name == "amp") return {.autocast = at::kHalf, .loss_scaling = true};
@@ -131,12 +164,19 @@ Precision parse_precision(const std::string& name) {
   fail("--precision ", name, ": fp32, amp, amp_bf16, bf16, fp16, pure_bf16 or pure_fp16");
 }
 
+void cast(Params& params, const model::ClipConfig& config, const Precision& precision) {
+  if (!precision.parameters) return;
+  cast_params(params, config, *precision.parameters,
+              precision.pure ? CastRule::kPure : CastRule::kNative);
+}
+
 StepOptions step_options(const run::TrainOptions& options, const Precision& precision) {
   StepOptions step;
   step.autocast = precision.autocast;
   step.loss_scaling = precision.loss_scaling;
   step.checkpoint = options.grad_checkpointing;
   step.freeze_batch_norm = options.lock_image && options.lock_image_freeze_bn_stats;
+  step.share_batch_norm = options.use_bn_sync;
   step.sigmoid_loss = options.siglip;
   if (options.loss_memory == "exchange") step.loss.memory = FeatureMemory::kExchange;
   // Of one rank there is nothing to gather.
@@ -170,13 +210,17 @@ Optimizer make_optimizer(const run::TrainOptions& options, const model::ClipConf
   std::vector<SlotGroup> groups;
   int decays = 0;
   for (const auto& members : members_of) {
-    // One group for each share of the learning rate; a single one where all have the whole.
-    std::map<double, SlotGroup, std::greater<>> shares;
+    // One group for each share of the learning rate, the largest first, and one more for what is
+    // left to Muon's AdamW.
+    std::map<std::pair<double, bool>, SlotGroup> shares;
     for (const model::ParamInfo& info : members) {
       const auto scale = scales.find(info.name);
       const double share = scale == scales.end() ? 1 : scale->second;
-      SlotGroup& group = shares[share];
+      const bool fallback =
+          matches(model::checkpoint_name(config, info.name), options.opt_fallback_list);
+      SlotGroup& group = shares[{-share, fallback}];
       group.lr_scale = share;
+      group.fallback = fallback;
       group.weight_decay = decays == 0 ? 0 : options.wd;
       at::Tensor& parameter = *tensors.at(info.name);
       parameter.set_requires_grad(true);
@@ -185,6 +229,7 @@ Optimizer make_optimizer(const run::TrainOptions& options, const model::ClipConf
     for (auto& [share, group] : shares) groups.push_back(std::move(group));
     ++decays;
   }
+  if (!options.opt_fallback_list.empty()) order_by_first(groups, trained);
   return {run::optimizer_config(options), std::move(groups)};
 }
 

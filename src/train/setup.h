@@ -11,23 +11,32 @@
 #include "train/optimizer.h"
 #include "train/params.h"
 #include "train/step.h"
+#include "weights/checkpoint.h"
 
 namespace clipnext::train {
 
 /// Throws Error for options that this program knows but does not carry out, saying so of each, and
 /// for a run that has nothing to do.
-void require_supported(const run::TrainOptions& options, const model::ClipConfig& config,
-                       int64_t world);
+void require_supported(const run::TrainOptions& options, const model::ClipConfig& config);
 
 /// The vocabulary that goes with it.
 std::shared_ptr<const text::Tokenizer> training_tokenizer(const run::TrainOptions& options,
                                                           const model::ClipConfig& config);
+
+/// Weights that an option names by their file. Throws Error for one that is not there or packed.
+weights::Checkpoint open_weights(const std::string& file, const std::string& option);
 
 /// Parameters to begin with: those of --pretrained, else of the folder that --model names, else
 /// drawn at random. With --pretrained-loose tensors that do not fit, or are missing, stay random,
 /// and are named in `notes`. Throws Error that lists what does not fit.
 Params initial_params(const run::TrainOptions& options, const model::ClipConfig& config,
                       at::Device device, std::vector<std::string>& notes);
+
+/// --pretrained-image: timm's weights (model::timm_weights) into the trunk of a model that has one,
+/// unless a checkpoint brings all weights, which `notes` then says. Returns their file; empty if
+/// there are none. Throws Error that lists what does not fit.
+std::string load_image_weights(const run::TrainOptions& options, const model::ClipConfig& config,
+                               Params& params, std::vector<std::string>& notes);
 
 /// --precision: what is cast, and what autocast computes in.
 struct Precision {
@@ -37,6 +46,9 @@ struct Precision {
   bool loss_scaling = false;
 };
 Precision parse_precision(const std::string& name);
+
+/// Casts parameters as it says.
+void cast(Params& params, const model::ClipConfig& config, const Precision& precision);
 
 /// What the options say of a step.
 StepOptions step_options(const run::TrainOptions& options, const Precision& precision);

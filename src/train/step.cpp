@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "train/clip.h"
+#include "train/teacher.h"
 
 namespace clipnext::train {
 namespace {
@@ -44,6 +45,7 @@ Mode Stepper::mode(int64_t step, int64_t pass) const {
   return {.training = true,
           .checkpoint = options_.checkpoint,
           .freeze_batch_norm = options_.freeze_batch_norm,
+          .batch_norm_group = options_.share_batch_norm && group_.size() > 1 ? &group_ : nullptr,
           .autocast = options_.autocast,
           .random = pass_key(options_.seed, group_.rank(), step, pass)};
 }
@@ -75,11 +77,26 @@ void Stepper::backward(const at::Tensor& loss) {
   torch::autograd::backward({options_.loss_scaling ? loss * scaler_.scale : loss}, {});
 }
 
-at::Tensor Stepper::backward_one(const DeviceBatch& batch, int64_t step) {
+DistilledLoss Stepper::taught_loss(const DeviceBatch& batch, const Features& features) {
+  const at::Tensor scale = params_.logit_scale.to(at::kFloat).exp();
+  return distilled_loss(features.image, features.text, scale,
+                        options_.teacher->features(batch.pixels, batch.tokens, options_.autocast),
+                        group_, options_.loss);
+}
+
+void Stepper::backward_one(const DeviceBatch& batch, int64_t step, StepReport& report) {
   reducer_.begin();
-  const at::Tensor value = loss(features(batch, mode(step, 0)), true);
+  const Features seen = features(batch, mode(step, 0));
+  at::Tensor value;
+  if (options_.teacher != nullptr) {
+    const DistilledLoss parts = taught_loss(batch, seen);
+    value = parts.total;
+    report.distill = parts.distill;
+  } else {
+    value = loss(seen, true);
+  }
   backward(value);
-  return value.detach();
+  report.loss = value.detach();
 }
 
 at::Tensor Stepper::backward_accumulated(std::span<const DeviceBatch> batches, int64_t step) {
@@ -120,8 +137,12 @@ StepReport Stepper::step(std::span<const DeviceBatch> batches, double lr, int64_
   require(!batches.empty(), "a step without batches");
   optimizer_.zero_grad();
   StepReport report;
-  report.loss =
-      batches.size() == 1 ? backward_one(batches[0], index) : backward_accumulated(batches, index);
+  if (batches.size() == 1) {
+    backward_one(batches[0], index, report);
+  } else {
+    require(options_.teacher == nullptr, "distillation accumulates no batches");
+    report.loss = backward_accumulated(batches, index);
+  }
   reducer_.finish();
 
   const at::NoGradGuard no_grad;

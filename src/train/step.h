@@ -26,6 +26,8 @@ struct DeviceBatch {
   model::TokenRows tokens;  // n rows
 };
 
+struct Teacher;
+
 /// What happens to a step whose loss or gradients are not finite.
 enum class OnNan : uint8_t { kFail, kSkip };
 
@@ -34,8 +36,10 @@ struct StepOptions {
   bool loss_scaling = false;  // with float16
   bool checkpoint = false;
   bool freeze_batch_norm = false;
+  bool share_batch_norm = false;  // batch statistics are of all ranks' samples
   bool sigmoid_loss = false;
   LossOptions loss = {};
+  const Teacher* teacher = nullptr;  // to distil from; must outlive the stepper
   /// Counts the gradient of the logit scale once for each step, not once for each accumulated
   /// batch as the reference does.
   bool fix_accumulated_scale = false;
@@ -47,6 +51,7 @@ struct StepOptions {
 
 struct StepReport {
   at::Tensor loss;           // this rank's share, [] float32, not yet waited for
+  at::Tensor distill;        // the part of it that a teacher adds; undefined without one
   double logit_scale = 0;    // exp, after the step
   double gradient_norm = 0;  // before clipping; 0 if it was not needed
   bool skipped = false;      // not finite
@@ -78,7 +83,8 @@ class Stepper {
   Mode mode(int64_t step, int64_t pass) const;
   Features features(const DeviceBatch& batch, const Mode& mode);
   at::Tensor loss(const Features& features, bool scale_counts);
-  at::Tensor backward_one(const DeviceBatch& batch, int64_t step);
+  DistilledLoss taught_loss(const DeviceBatch& batch, const Features& features);
+  void backward_one(const DeviceBatch& batch, int64_t step, StepReport& report);
   at::Tensor backward_accumulated(std::span<const DeviceBatch> batches, int64_t step);
   void backward(const at::Tensor& loss);
   bool all_finite(const at::Tensor& loss);

@@ -87,7 +87,8 @@ RunData open_training_data(const run::TrainOptions& options, const model::ClipCo
 }
 
 RunData open_validation_data(const run::TrainOptions& options, const model::ClipConfig& config,
-                             std::shared_ptr<const text::Tokenizer> tokenizer, FaultLog& faults) {
+                             std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
+                             FaultLog& faults) {
   data::SourceOptions source = source_options(options);
   source.data = options.val_data.value_or("");
   source.num_samples = options.val_num_samples.value_or(0);
@@ -96,6 +97,8 @@ RunData open_validation_data(const run::TrainOptions& options, const model::Clip
 
   pipeline::TrainLoaderConfig loader = loader_config(options, config);
   loader.keep_partial = true;
+  loader.rank = group.rank();
+  loader.shared_by = group.size();
   return {std::make_unique<pipeline::TrainLoader>(std::move(opened.workers), std::move(tokenizer),
                                                   loader, faults.listener()),
           opened.epoch};

@@ -46,9 +46,10 @@ struct RunData {
 RunData open_training_data(const run::TrainOptions& options, const model::ClipConfig& config,
                            std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
                            FaultLog& faults);
-/// --val-data, whole batches in turn to the ranks.
+/// --val-data, this rank's part of it.
 RunData open_validation_data(const run::TrainOptions& options, const model::ClipConfig& config,
-                             std::shared_ptr<const text::Tokenizer> tokenizer, FaultLog& faults);
+                             std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
+                             FaultLog& faults);
 
 /// The batch on a device; its memory stays with the tensor.
 DeviceBatch to_device(pipeline::TrainBatch batch, const model::ClipConfig& config,

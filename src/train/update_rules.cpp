@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "train/muon.h"
 
 namespace clipnext::train {
 namespace {
@@ -253,6 +254,8 @@ UpdateRule update_rule(model::OptimizerRule rule) {
       return sgdw;
     case kAdopt:
       return adopt;
+    case kMuon:
+      return muon;
   }
   fail("an optimizer without a rule");
 }

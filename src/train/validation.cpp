@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
@@ -16,7 +17,8 @@ namespace clipnext::train {
 namespace {
 
 /// Of each row, how many columns come before the true one.
-at::Tensor ranks_of(const at::Tensor& rows, const at::Tensor& columns, int64_t chunk) {
+at::Tensor ranks_of(const at::Tensor& rows, const at::Tensor& columns, const at::Tensor& scale,
+                    int64_t chunk) {
   const int64_t n = rows.size(0);
   if (chunk == 0) chunk = n;
   at::Tensor before = at::zeros({n}, rows.options().dtype(at::kLong));
@@ -25,13 +27,15 @@ at::Tensor ranks_of(const at::Tensor& rows, const at::Tensor& columns, int64_t c
     const int64_t height = std::min(chunk, n - r);
     const at::Tensor part = rows.narrow(0, r, height);
     const at::Tensor line = index.narrow(0, r, height).unsqueeze(1);
+    const auto scores_from = [&](int64_t begin, int64_t width) {
+      return part.matmul(columns.narrow(0, begin, width).t()).mul_(scale);
+    };
     // By the product that comes again below, so that it equals itself.
-    const at::Tensor true_score =
-        part.matmul(columns.narrow(0, r, height).t()).diagonal().unsqueeze(1);
+    const at::Tensor true_score = scores_from(r, height).diagonal().unsqueeze(1);
     at::Tensor found = before.narrow(0, r, height);
     for (int64_t c = 0; c < n; c += chunk) {
       const int64_t width = std::min(chunk, n - c);
-      const at::Tensor scores = part.matmul(columns.narrow(0, c, width).t());
+      const at::Tensor scores = scores_from(c, width);
       const at::Tensor column = index.narrow(0, c, width).unsqueeze(0);
       found.add_((scores.gt(true_score) | (scores.eq(true_score) & column.lt(line))).sum(1));
     }
@@ -65,6 +69,29 @@ at::Tensor gather_ragged(const at::Tensor& rows, const at::Tensor& numbers, Grou
   const at::Tensor order = std::get<1>(place.sort());
   return all.index_select(0, order).narrow(0, place.lt(0).sum().item<int64_t>(),
                                            sizes.sum().item<int64_t>());
+}
+
+/// Unit vectors of one batch, in the type that the model gives them.
+struct UnitFeatures {
+  at::Tensor image, text;  // [n, embed_dim]
+};
+
+UnitFeatures unit_features(const Params& params, const model::ClipConfig& config,
+                           const DeviceBatch& batch, const Mode& mode) {
+  const at::Tensor image = encode_image(params, config, batch.pixels, mode);
+  const at::Tensor text = encode_text(params, config, batch.tokens, mode);
+  const Autocast autocast(batch.pixels.device(), mode.autocast);
+  return {normalise(image), normalise(text)};
+}
+
+/// --val-retrieval-precision: what scores are computed in. `features`: the type of this rank's, if
+/// it has any; some rank has.
+at::ScalarType score_type(const run::TrainOptions& options, std::optional<at::ScalarType> features,
+                          Group& group) {
+  if (options.val_retrieval_precision != "model") return at::kFloat;
+  const int64_t own = features ? static_cast<int64_t>(*features) : -1;
+  const at::Tensor types = group.all_gather(at::tensor({own}, at::kLong));
+  return static_cast<at::ScalarType>(types.max().item<int64_t>());
 }
 
 /// A rank's part of `count` things: [begin, end).
@@ -137,11 +164,13 @@ Metrics measure(const datasets::Request& request, const std::string& prefix, Cli
 
 }  // namespace
 
-Metrics retrieval_metrics(const at::Tensor& image, const at::Tensor& text, int64_t chunk) {
+Metrics retrieval_metrics(const at::Tensor& image, const at::Tensor& text, const at::Tensor& scale,
+                          int64_t chunk) {
   const at::NoGradGuard no_grad;
+  const at::Tensor rounded = scale.to(image.scalar_type());
   Metrics metrics;
-  add_ranks("image_to_text", ranks_of(image, text, chunk), metrics);
-  add_ranks("text_to_image", ranks_of(text, image, chunk), metrics);
+  add_ranks("image_to_text", ranks_of(image, text, rounded, chunk), metrics);
+  add_ranks("text_to_image", ranks_of(text, image, rounded, chunk), metrics);
   return metrics;
 }
 
@@ -151,35 +180,36 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
                        FaultLog& faults, run::RunLog& log, int64_t epoch) {
   const at::NoGradGuard no_grad;
   const at::Device device = device_of(params);
-  RunData data = open_validation_data(options, config, std::move(tokenizer), faults);
+  RunData data = open_validation_data(options, config, std::move(tokenizer), group, faults);
   data.loader->begin_epoch(0);
   const at::Tensor scale = params.logit_scale.detach().to(at::kFloat).exp();
   std::vector<at::Tensor> images, texts, numbers;
+  std::optional<at::ScalarType> features;
   at::Tensor losses = at::zeros({2}, at::TensorOptions(at::kDouble).device(device));
   Group alone;
-  int64_t samples = 0, batches = 0;
+  int64_t batches = 0;
   while (auto batch = data.loader->next()) {
     const int64_t n = batch->n;
-    const bool mine = batches++ % group.size() == group.rank();
-    samples += n;
-    if (!mine) continue;
+    numbers.push_back(at::tensor(batch->numbers, at::kLong).to(device));
     const DeviceBatch pairs = to_device(std::move(*batch), config, device);
-    const at::Tensor image =
-        normalise(encode_image(params, config, pairs.pixels, mode)).to(at::kFloat);
-    const at::Tensor text =
-        normalise(encode_text(params, config, pairs.tokens, mode)).to(at::kFloat);
+    const UnitFeatures unit = unit_features(params, config, pairs, mode);
+    features = unit.image.scalar_type();
+    const at::Tensor image = unit.image.to(at::kFloat);
+    const at::Tensor text = unit.text.to(at::kFloat);
     images.push_back(image);
     texts.push_back(text);
-    numbers.push_back(at::arange(samples - n, samples, at::kLong).to(device));
     const LossOptions plain;
     const at::Tensor loss = contrastive_loss(image, text, scale, std::nullopt, alone, plain);
     losses[0] += loss.to(at::kDouble) * static_cast<double>(n);
     losses[1] += static_cast<double>(n);
-    if (group.first() && batches % 100 == 1) {
-      log.info(run::eval_progress_line(epoch, samples, options.val_num_samples.value_or(0),
+    if (group.first() && batches++ % 100 == 0) {
+      const auto seen = losses[1].item<int64_t>() * group.size();  // the others are as far
+      log.info(run::eval_progress_line(epoch, seen, options.val_num_samples.value_or(0),
                                        (losses[0] / losses[1]).item<double>()));
     }
   }
+  group.all_reduce(losses);
+  const auto samples = losses[1].item<double>();
   if (samples == 0) return {};
   const int64_t d = config.embed_dim;
   const auto joined = [&](const std::vector<at::Tensor>& parts) {
@@ -191,10 +221,11 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
                                : at::cat(numbers);
   const at::Tensor image = gather_ragged(joined(images), order, group);
   const at::Tensor text = gather_ragged(joined(texts), order, group);
-  group.all_reduce(losses);
-  Metrics metrics = retrieval_metrics(image, text, options.val_retrieval_chunk_size);
-  metrics.emplace_back("clip_val_loss", (losses[0] / losses[1]).item<double>());
-  metrics.emplace_back("num_samples", static_cast<double>(samples));
+  const at::ScalarType type = score_type(options, features, group);
+  Metrics metrics =
+      retrieval_metrics(image.to(type), text.to(type), scale, options.val_retrieval_chunk_size);
+  metrics.emplace_back("clip_val_loss", losses[0].item<double>() / samples);
+  metrics.emplace_back("num_samples", samples);
   return metrics;
 }
 

@@ -18,9 +18,10 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 /// Ranks of the true pairs among all: image_to_text_mean_rank, ..._median_rank, ..._R@1, R@5, R@10
 /// and text_to_image_ the same (spec: training.md 6.7). image, text [n, d] unit vectors, pair i in
-/// rows i. Of equal scores the one with the smaller index comes first. Scores are computed `chunk`
-/// columns at a time, 0: all at once.
-Metrics retrieval_metrics(const at::Tensor& image, const at::Tensor& text, int64_t chunk);
+/// rows i. Scores are their products times `scale` [], in the vectors' type; of equal ones that
+/// with the smaller index comes first. They are computed `chunk` columns at a time, 0: all at once.
+Metrics retrieval_metrics(const at::Tensor& image, const at::Tensor& text, const at::Tensor& scale,
+                          int64_t chunk);
 
 /// --val-data through the model: clip_val_loss (negatives of the same batch only, as the reference
 /// has it), the retrieval metrics and num_samples. Ranks share the batches; every rank gets the

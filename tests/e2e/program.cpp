@@ -1,6 +1,7 @@
 #include "e2e/program.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,11 +64,13 @@ Outcome run(const Run& options) {
     }
   }
   int status = 0;
-  waitpid(child, &status, 0);
+  rusage used{};
+  wait4(child, &status, 0, &used);
   Outcome outcome{
       .status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
       .out = read_file(io / "out"),
       .err = read_file(io / "err"),
+      .peak_bytes = used.ru_maxrss * 1024,
   };
   return outcome;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -19,6 +20,7 @@ struct Outcome {
   int status = -1;  // exit status; 128 + signal if one ended it
   std::string out;
   std::string err;
+  int64_t peak_bytes = 0;  // resident
 
   /// Standard output as one JSON value; fails the test if it is none.
   Json json() const;

@@ -1,11 +1,13 @@
 // Every option that spec/training.md section 1.2 to 1.5 marks S (of the headline model's command)
 // or C (of other recipes) has its meaning: a case in which something that can be seen changes, here
 // or in the test that is named.
+#include <array>
 #include <functional>
 #include <optional>
 
 #include "base/file.h"
 #include "datasets/names.h"
+#include "hub/test_hub.h"
 #include "run/option_table.h"
 #include "train/training.h"
 
@@ -173,13 +175,13 @@ class Options : public Training {
   }
 
   /// A run of one epoch of 4 steps.
-  Ran start(const Args& more) {
+  Ran start(const Args& more, const std::map<std::string, std::string>& environment = {}) {
     const std::string name = "run" + std::to_string(count_++);
     const Args few = {
         "--model", path("vit.json"),     "--epochs", "1", "--warmup", "1", "--workers",
         "1",       "--snapshot-minutes", "0"};
-    Ran ran{.outcome = run(command(name, few + more)), .folder = path("logs/" + name)};
-    return ran;
+    return {.outcome = run({.args = command(name, few + more), .environment = environment}),
+            .folder = path("logs/" + name)};
   }
 
   /// The same once for all cases that begin from it.
@@ -194,6 +196,14 @@ class Options : public Training {
       SCOPED_TRACE("--" + one.option);
       one.observe(start_once(one.base), start(one.base + one.given));
     }
+  }
+
+  /// With batch norm.
+  Args resnet() {
+    return {"--model", write("rn.json", R"({"embed_dim": 16,
+      "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": null},
+      "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2,
+                   "layers": 1}})")};
   }
 
   std::vector<Case> data_cases();
@@ -299,10 +309,6 @@ std::vector<Case> Options::model_cases() {
   const Ran& plain = start_once({});
   const std::string pretrained = (plain.folder / "checkpoints/epoch_1.pt").string();
   const Args still = {"--lr", "0"};
-  const Args resnet = {"--model", write("rn.json", R"({"embed_dim": 16,
-      "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": null},
-      "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2,
-                   "layers": 1}})")};
   const std::string mean = "visual.bn1.running_mean";
   return {
       {"model",
@@ -340,7 +346,7 @@ std::vector<Case> Options::model_cases() {
          EXPECT_TRUE(contains(changed(a.weights(), b.weights()), "visual.proj"));
        }},
       {"lock-image-freeze-bn-stats",
-       resnet + Args{"--lock-image"},
+       resnet() + Args{"--lock-image"},
        {"--lock-image-freeze-bn-stats"},
        [mean](const Ran& a, const Ran& b) {
          both_end_well(a, b);
@@ -401,10 +407,91 @@ std::vector<Case> Options::model_cases() {
          EXPECT_FALSE(a.weights().contains("logit_bias"));
          EXPECT_NEAR(b.weights().at("logit_bias")[0], -10, 0.1);
        }},
+      {"distill-model",
+       {},
+       {"--distill-model", path("vit.json"), "--distill-pretrained", pretrained},
+       [](const Ran& a, const Ran& b) {
+         weights_differ(a, b);
+         EXPECT_TRUE(a.curve("train/distill_loss").empty());
+         const auto total = b.curve("train/loss"), contrastive = b.curve("train/contrastive_loss"),
+                    distill = b.curve("train/distill_loss");
+         ASSERT_EQ(distill.size(), 4U);
+         for (size_t i = 0; i < 4; ++i) {
+           EXPECT_NEAR(total[i], contrastive[i] + distill[i], 1e-6);
+           EXPECT_GT(distill[i], 0);
+         }
+         EXPECT_NE(b.log().find(" Distill_loss: "), std::string::npos);
+       }},
   };
 }
 
 TEST_F(Options, OfTheModelHaveTheirMeaning) { expect_cases(model_cases()); }
+
+constexpr std::string_view kTrunk = "visual.trunk.";
+
+/// timm's checkpoint with a run's trunk, and a classifier, as bytes.
+std::string timm_file(const Ran& ran, const fs::path& file) {
+  weights::TensorMap tensors = {{"head.fc.weight", weights::make_tensor({1}, std::array{0.0F})}};
+  for (const auto& [name, tensor] :
+       weights::open_checkpoint(ran.folder / "checkpoints/epoch_1.pt").tensors) {
+    if (name.starts_with(kTrunk)) tensors.emplace(name.substr(kTrunk.size()), tensor);
+  }
+  weights::write_safetensors(file, tensors, {});
+  return read_file(file);
+}
+
+void expect_trunk_of(const Ran& donor, const Ran& still, const Ran& with) {
+  only_some_move([](const std::string& name) { return name.starts_with(kTrunk); })(still, with);
+  for (const std::string& name : changed(donor.weights(), with.weights())) {
+    EXPECT_FALSE(name.starts_with(kTrunk)) << name;
+  }
+}
+
+TEST_F(Options, PretrainedImageBeginsWithTimmsTrunk) {
+  const Args model = {"--model", path("model.json")};
+  const Args still = model + Args{"--lr", "0", "--seed", "5"};
+  const Args given = still + Args{"--pretrained-image"};
+  const Ran donor = start(model), random = start(still);
+  ASSERT_EQ(donor.outcome.status, 0) << donor.outcome.err;
+  const std::string file = timm_file(donor, folder_ / "timm.safetensors");
+  const std::map<std::string, hub::TestHub::File> files = {{"model.safetensors", {file, true}}};
+  hub::TestHub stand_in(files);
+  stand_in.hook = [](const net::TestRequest& request) -> std::optional<net::TestAnswer> {
+    std::string address = request.path;
+    const std::string wanted = "/timm/convnext_atto.d2_in1k/";
+    const size_t at = address.find(wanted);
+    if (at == std::string::npos) return std::nullopt;
+    return net::TestAnswer{
+        .status = 307,
+        .headers = {"Location: " + address.replace(at, wanted.size(), "/org/model/")}};
+  };
+  std::map<std::string, std::string> environment = {{"HF_ENDPOINT", stand_in.url()},
+                                                    {"HF_HUB_CACHE", path("hub")},
+                                                    {"HF_TOKEN", ""},
+                                                    {"HF_HUB_OFFLINE", "1"},
+                                                    {"no_proxy", "127.0.0.1"}};
+  const Ran refused = start(given, environment);
+  EXPECT_EQ(refused.outcome.status, 1);
+  EXPECT_NE(refused.outcome.err.find("`clipnext pull hf-hub:timm/convnext_atto.d2_in1k --include "
+                                     "model.safetensors`"),
+            std::string::npos)
+      << refused.outcome.err;
+
+  environment["HF_HUB_OFFLINE"] = "";
+  const Ran two = start(given + Args{"--nproc", "2", "--batch-size", "3"}, environment);
+  expect_trunk_of(donor, random, two);
+  const int64_t served = stand_in.bytes_served();
+  EXPECT_LT(served, 1.5 * static_cast<double>(file.size()));  // one process fetches
+  environment["HF_HUB_OFFLINE"] = "1";
+  expect_trunk_of(donor, random, start(given, environment));
+  EXPECT_EQ(stand_in.bytes_served(), served);
+
+  const Ran vit = start({"--pretrained-image"}, environment);
+  EXPECT_EQ(vit.outcome.status, 1);
+  EXPECT_NE(vit.outcome.err.find("--pretrained-image: vit has no image tower of timm"),
+            std::string::npos)
+      << vit.outcome.err;
+}
 
 // ---- optimisation ----
 
@@ -414,6 +501,7 @@ std::vector<Case> Options::optimisation_cases() {
   };
   const std::vector<double> four = {1e-3, cosine(1, 4), cosine(2, 4), cosine(3, 4)};
   const Args sgd = {"--opt", "timm/sgd", "--lr", "0.1"};
+  const Args muon = {"--opt", "timm/muon"};
   const Args two = sgd + Args{"--nproc", "2", "--batch-size", "3", "--in-order"};
   return {
       {"epochs", {}, {"--epochs", "2"}, only_second_has("checkpoints/epoch_2.pt")},
@@ -443,6 +531,17 @@ std::vector<Case> Options::optimisation_cases() {
       {"opt", {}, {"--opt", "timm/lion"}, weights_differ},
       {"opt", sgd, {"--momentum", "0.5"}, weights_differ},
       {"opt", {"--opt", "nadamw"}, {"--opt-kwargs", "momentum_decay=1.0"}, weights_differ},
+      {"opt", muon, {"--opt-kwargs", "fallback_lr_scale=0.5"}, weights_differ},
+      {"opt-fallback-list",
+       muon,
+       {"--opt-fallback-list", "*in_proj_weight"},
+       [](const Ran& a, const Ran& b) {
+         both_end_well(a, b);
+         const std::string name = "transformer.resblocks.0.attn.in_proj_weight";
+         const auto names = changed(a.weights(), b.weights());
+         EXPECT_TRUE(contains(names, name));
+         EXPECT_TRUE(contains(names, "visual." + name));
+       }},
       {"image-layer-decay",
        {},
        {"--image-layer-decay", "0.5"},
@@ -468,6 +567,14 @@ std::vector<Case> Options::optimisation_cases() {
          EXPECT_NE(b.outcome.err.find("--gather-with-grad"), std::string::npos);
        }},
       {"seed", {}, {"--seed", "1"}, weights_differ},
+      {"use-bn-sync",
+       resnet() + Args{"--nproc", "2", "--batch-size", "3"},
+       {"--use-bn-sync"},
+       [](const Ran& a, const Ran& b) {
+         weights_differ(a, b);
+         EXPECT_TRUE(contains(changed(a.weights(), b.weights()), "visual.bn1.running_mean"));
+       }},
+      {"use-bn-sync", resnet(), {"--use-bn-sync"}, weights_are_equal},
   };
 }
 
@@ -554,6 +661,22 @@ std::vector<Case> Options::run_cases() {
        }},
       {"zeroshot-frequency", zero_shot, {"--zeroshot-frequency", "1"}, results_are(2, 3)},
       {"val-frequency", validates, {"--val-frequency", "2"}, results_are(3, 2)},
+      // Of float32 features scores are float32 in any case; of bfloat16 ones some become equal.
+      {"val-retrieval-precision",
+       {"--val-data", path("pairs.tsv")},
+       {"--val-retrieval-precision", "model"},
+       [](const Ran& a, const Ran& b) {
+         both_end_well(a, b);
+         EXPECT_EQ(a.results(), b.results());
+       }},
+      {"val-retrieval-precision",
+       {"--val-data", path("pairs.tsv"), "--precision", "pure_bf16"},
+       {"--val-retrieval-precision", "model"},
+       [](const Ran& a, const Ran& b) {
+         weights_are_equal(a, b);
+         EXPECT_NE(a.results(), b.results());
+         EXPECT_EQ(a.results()[0]["clip_val_loss"], b.results()[0]["clip_val_loss"]);
+       }},
       {"log-every-n-steps",
        {},
        {"--log-every-n-steps", "3"},

@@ -87,6 +87,7 @@ TEST_F(Training, GoesOnWithGroupsOfItsOwnToTheSameWeights) {
            "--lock-text-unlocked-layers", "1", "--image-layer-decay", "0.9"},
       Args{"--image-layer-decay", "0.8", "--text-layer-decay", "0.7"},
       Args{"--wd-exclude", "*c_fc.weight", "positional_embedding"},
+      Args{"--opt", "timm/nadamuon", "--opt-fallback-list", "*embedding*", "*in_proj_weight"},
   };
   for (size_t i = 0; i < kinds.size(); ++i) {
     SCOPED_TRACE(kinds[i][0] + " " + std::to_string(i));
