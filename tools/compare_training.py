@@ -8,11 +8,13 @@ float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --
 --no-augment`. Compared are the gradients of step 1 (by the norm of each tensor's difference; ours
 from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
 tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
-last. With --world 2 both run as two processes, with --teacher both distil from a second model of
-random weights. `--models headline` is convnext_large_d_320 itself
-under bfloat16 autocast with gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe,
-whose losses and memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
-`./dev oracle` installs them.
+last. A ResNet takes more pictures at a time: batch norms of few magnify rounding until single elements
+of a weight, whose gradients are as good as zero, go other ways (ours and open_clip's as open_clip's and
+its own with a weight 1e-7 off). With --world 2 both run as two processes, with --teacher both distil from a
+second model of random weights. `--models headline` is convnext_large_d_320 itself under bfloat16 autocast
+with gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe, whose losses and
+memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as `./dev
+oracle` installs them.
 """
 
 import argparse
@@ -38,6 +40,7 @@ MODELS = {
                "text_cfg": TEXT},
 }
 HEADLINE = "convnext_large_d_320"
+BATCH, RESNET_BATCH = 16, 128
 LR, WARMUP, BETA1 = 1e-3, 5, 0.9
 BOUNDS = {"gradient": 1e-5, "loss": 1e-4, "moved": 1e-2}
 HEADLINE_LR, HEADLINE_LOSS, HEADLINE_GIB = 5e-5, 1e-3, 20
@@ -49,7 +52,7 @@ def parse():
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=[*MODELS, "headline"])
     parser.add_argument("--world", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, help="for each process; 16, of a ResNet 128")
     parser.add_argument("--teacher", choices=MODELS, help="distil from a model of this kind")
     parser.add_argument("--seed", type=int, default=3, help="of the initial weights")
     return parser.parse_args()
@@ -187,14 +190,14 @@ def run_reference(world, *arguments):
         mp.spawn(reference_rank, args=(world, *arguments), nprocs=world)
 
 
-def run_ours(args, world, model_file, initial, teacher, table, folder, stop=None, headline=False):
+def run_ours(clipnext, batch, world, model_file, initial, teacher, table, folder, stop=None, headline=False):
     """Our trainer on the same; returns (moments and weights, losses)."""
     from safetensors.torch import load_file
 
     name = "first" if stop else "all"
-    command = [args.clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
+    command = [clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
                "--train-data", str(table), "--dataset-type", "csv", "--in-order", "--no-augment",
-               "--batch-size", str(args.batch), "--warmup", str(WARMUP), "--epochs", "1",
+               "--batch-size", str(batch), "--warmup", str(WARMUP), "--epochs", "1",
                *options_of(headline), "--local-loss", "--gather-with-grad", "--device", "cpu",
                "--workers", "1", "--logs", str(folder), "--name", name, "--log-every-n-steps", "1",
                "--nproc", str(world), "--checkpoint-format", "safetensors"]
@@ -237,20 +240,20 @@ def make_model(kind, role, seed, folder):
     return str(model_file), str(weights)
 
 
-def compare(args, kind, world, folder):
+def compare(args, kind, world, batch, folder):
     import torch
 
     folder.mkdir()
     model_file, initial = make_model(kind, "compare", args.seed, folder)
     teacher = make_model(args.teacher, "teacher", args.seed + 1, folder) if args.teacher else None
-    table = make_pictures(folder, args.steps * args.batch * world)
+    table = make_pictures(folder, args.steps * batch * world)
     out = folder / "reference.pt"
-    run_reference(world, model_file, initial, teacher, str(table), args.steps, args.batch, False, str(out))
+    run_reference(world, model_file, initial, teacher, str(table), args.steps, batch, False, str(out))
     reference = torch.load(out, weights_only=True)
     before = torch.load(initial, weights_only=True)
 
-    first, _ = run_ours(args, world, model_file, initial, teacher, table, folder / "logs", stop=1)
-    final, losses = run_ours(args, world, model_file, initial, teacher, table, folder / "logs")
+    first, _ = run_ours(args.clipnext, batch, world, model_file, initial, teacher, table, folder / "logs", stop=1)
+    final, losses = run_ours(args.clipnext, batch, world, model_file, initial, teacher, table, folder / "logs")
     worst = {"gradient": (0, ""), "loss": (0, ""), "moved": (0, "")}
 
     def note(what, value, where):
@@ -281,7 +284,7 @@ def compare_headline(args, folder):
     import open_clip
     import torch
 
-    args.steps, args.batch = 3, 4
+    steps, batch = 3, 4
     folder.mkdir()
     config = open_clip.get_model_config(HEADLINE)
     config["vision_cfg"].update(timm_drop=0.0, timm_drop_path=0.0)
@@ -291,10 +294,10 @@ def compare_headline(args, folder):
     torch.manual_seed(args.seed)
     initial, out = folder / "initial.pt", folder / "reference.pt"
     torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
-    table = make_pictures(folder, args.steps * args.batch)
-    _, losses = run_ours(args, 1, model_file, initial, None, table, folder / "logs", headline=True)
+    table = make_pictures(folder, steps * batch)
+    _, losses = run_ours(args.clipnext, batch, 1, model_file, initial, None, table, folder / "logs", headline=True)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    run_reference(1, str(model_file), str(initial), None, str(table), args.steps, args.batch, True, str(out))
+    run_reference(1, str(model_file), str(initial), None, str(table), steps, batch, True, str(out))
     reference = torch.load(out, weights_only=True)["losses"]
     worst = max(abs(a - b) / abs(b) for a, b in zip(losses, reference, strict=True))
     good = worst <= HEADLINE_LOSS and memory < HEADLINE_GIB
@@ -305,10 +308,11 @@ def compare_headline(args, folder):
 
 def main():
     args = parse()
+    batch_of = lambda kind: args.batch or (RESNET_BATCH if kind == "resnet" else BATCH)
     args.clipnext = str(Path(args.clipnext).resolve())
     print("largest relative differences; bounds " + ", ".join(f"{k} {v:g}" for k, v in BOUNDS.items()))
     with tempfile.TemporaryDirectory(dir=Path(args.clipnext).parent) as folder:
-        good = [compare(args, kind, world, Path(folder) / f"{kind}-{world}")
+        good = [compare(args, kind, world, batch_of(kind), Path(folder) / f"{kind}-{world}")
                 for kind in args.models if kind != "headline" for world in args.world]
         if "headline" in args.models:
             good.append(compare_headline(args, Path(folder) / "headline"))

@@ -85,8 +85,12 @@ struct TrainLoader::State {
   void work();
   Worker* choose();
   bool can_read(const Worker& worker) const;
-  bool is_mine(int64_t ordinal) const {
-    return ordinal / config_.batch_size % config_.shared_by == config_.rank % config_.shared_by;
+  /// Which batch of the epoch a worker's sample is of, if none is bad.
+  int64_t due_batch(const Worker& worker, int64_t ordinal) const {
+    return ordinal / config_.batch_size * static_cast<int64_t>(workers_.size()) + worker.index;
+  }
+  bool is_mine(const Worker& worker, int64_t ordinal) const {
+    return due_batch(worker, ordinal) % config_.shared_by == config_.rank % config_.shared_by;
   }
   int64_t batch_index(const Worker& worker) const {
     return worker.made * static_cast<int64_t>(workers_.size()) + worker.index;
@@ -293,8 +297,9 @@ void TrainLoader::State::take_one(Worker& worker, std::unique_lock<std::mutex>& 
     return finish_if_due(worker, lock);
   }
   const int64_t ordinal = worker.taken++;
-  const size_t place =
-      worker.filling->begin(ordinal * static_cast<int64_t>(workers_.size()) + worker.index);
+  const int64_t number =
+      due_batch(worker, ordinal) * config_.batch_size + ordinal % config_.batch_size;
+  const size_t place = worker.filling->begin(number);
   if (can_read(worker)) wake_.notify_one();
   prepare(worker, *sample, place, random_key(worker.key, static_cast<uint64_t>(ordinal)), lock);
   finish_if_due(worker, lock);
@@ -309,7 +314,7 @@ std::optional<data::RawSample> TrainLoader::State::read(Worker& worker) {
     require(worker.source->next().has_value(), "the data of loader worker ", worker.index,
             " ends before the place where the epoch was left; is it the same data?");
   }
-  for (; !is_mine(worker.taken); ++worker.taken) {
+  for (; !is_mine(worker, worker.taken); ++worker.taken) {
     throw_if_interrupted();
     if (hurry_ || !worker.source->next()) return std::nullopt;
   }

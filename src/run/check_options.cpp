@@ -41,9 +41,21 @@ bool from_standard_input(const TrainOptions& o, const std::optional<std::string>
   return shards && ("::" + data.value_or("") + "::").find("::-::") != std::string::npos;
 }
 
+/// How many epochs a run has at most; nothing where it goes on from a place that is not known here.
+std::optional<int64_t> epochs_of(const TrainOptions& o) {
+  if (o.resume) return std::nullopt;
+  return std::min(o.epochs, o.stop_after_epochs.value_or(o.epochs));
+}
+
 void check_validation_input(const TrainOptions& o) {
   if (!from_standard_input(o, o.val_data) || !o.train_data || o.val_frequency == 0) return;
-  const int64_t evaluations = (o.epochs + o.val_frequency - 1) / o.val_frequency;
+  usage(!from_standard_input(o, o.train_data),
+        "--train-data - and --val-data - are the same standard input, which can be read once only: "
+        "keep the shards of one of them in files");
+  const auto epochs = epochs_of(o);
+  if (!epochs) return;
+  const bool last = *epochs == o.epochs && o.epochs % o.val_frequency != 0;
+  const int64_t evaluations = *epochs / o.val_frequency + (last ? 1 : 0);
   usage(evaluations <= 1, "--val-data - is standard input, which can be read once only, and this ",
         "run evaluates ", evaluations, " times: say --val-frequency ", o.epochs,
         ", or keep the shards in files");
@@ -56,8 +68,7 @@ void check_standard_input(const TrainOptions& o) {
   usage(!o.dataset_resampled,
         "--train-data - is standard input, which can be read once only, and --dataset-resampled "
         "draws shards again and again: leave it out, or keep the shards in files");
-  if (o.resume) return;  // how many epochs are left is not known here
-  const int64_t epochs = std::min(o.epochs, o.stop_after_epochs.value_or(o.epochs));
+  const int64_t epochs = epochs_of(o).value_or(1);
   usage(epochs <= 1, "--train-data - is standard input, which can be read once only, and this is ",
         epochs, " epochs: say --epochs 1, or keep the shards in files");
 }

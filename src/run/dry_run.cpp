@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "model/params.h"
+#include "run/training_config.h"
 
 namespace clipnext::run {
 namespace {
@@ -47,14 +48,34 @@ int64_t block_elements(const model::ClipConfig& config) {
   return total;
 }
 
+struct ModelSize {
+  int64_t parameters = 0, tensors = 0;
+  int64_t features = 0;  // width
+};
+
+ModelSize size_of(const model::ClipConfig& config) {
+  ModelSize size{.features = config.embed_dim};
+  for (const model::ParamInfo& info : model::list_params(config)) {
+    if (info.role == model::Role::kStatistic) continue;
+    size.parameters += checked_numel(info.shape, "parameters");
+    ++size.tensors;
+  }
+  return size;
+}
+
+/// The model that is distilled from, if there is one.
+ModelSize teacher_size(const TrainOptions& options) {
+  return options.distill_model ? size_of(teacher_config(options)) : ModelSize{};
+}
+
 RankMemory memory_of(const TrainOptions& options, const model::ClipConfig& config,
-                     const DryRun& run, int64_t world) {
+                     const DryRun& run, const ModelSize& teacher, int64_t world) {
   RankMemory memory;
-  memory.weights = mul(run.parameters, kFloat);
-  memory.gradients = memory.weights;
+  memory.gradients = mul(run.parameters, kFloat);
+  memory.weights = memory.gradients + mul(teacher.parameters, kFloat);
   memory.moments = mul(run.parameters, 2 * kFloat);
   const int64_t rows = mul(options.batch_size, options.accum_freq);
-  const int64_t own = mul(mul(rows, config.embed_dim), 2 * kFloat);
+  const int64_t own = mul(mul(rows, config.embed_dim + teacher.features), 2 * kFloat);
   const int64_t tile = std::min(mul(rows, mul(rows, world)), kTile) * kFloat;
   // All ranks' features and one's own gradients, or the own ones and one rank's under way.
   memory.loss = (options.loss_memory == "exchange" ? 3 * own : mul(own, world + 1)) + tile;
@@ -66,10 +87,11 @@ RankMemory memory_of(const TrainOptions& options, const model::ClipConfig& confi
 }
 
 RankTraffic traffic_of(const TrainOptions& options, const model::ClipConfig& config,
-                       const DryRun& run, int64_t world) {
+                       const DryRun& run, const ModelSize& teacher, int64_t world) {
   if (world == 1) return {};
   const int64_t rows = mul(options.batch_size, options.accum_freq);
-  const int64_t others = mul(mul(mul(rows, config.embed_dim), 2 * kFloat), world - 1);
+  const int64_t width = config.embed_dim + teacher.features;
+  const int64_t others = mul(mul(mul(rows, width), 2 * kFloat), world - 1);
   // Exchanged, they come once for the loss and once for its gradient.
   RankTraffic traffic{.features = options.loss_memory == "exchange" ? 2 * others : others};
   traffic.weight_gradients = mul(2 * run.memory.gradients / world, world - 1);
@@ -142,11 +164,9 @@ DryRun dry_run(const TrainOptions& options, const model::ClipConfig& config,
   run.global_batch = mul(mul(options.batch_size, options.accum_freq), input.world);
   run.total_samples = mul(run.total_steps, run.global_batch);
   run.lr = lr_points(run.schedule);
-  for (const model::ParamInfo& info : model::list_params(config)) {
-    if (info.role == model::Role::kStatistic) continue;
-    run.parameters += checked_numel(info.shape, "parameters");
-    ++run.tensors;
-  }
+  const ModelSize student = size_of(config), teacher = teacher_size(options);
+  run.parameters = student.parameters;
+  run.tensors = student.tensors;
   const int64_t readers = mul(input.world, std::max<int64_t>(options.workers, 1));
   if (input.shards > 0) {
     require(options.dataset_resampled || input.shards >= readers, input.shards, " shards for ",
@@ -155,9 +175,9 @@ DryRun dry_run(const TrainOptions& options, const model::ClipConfig& config,
             "): each needs one of its own; fewer --workers, or --dataset-resampled");
     run.shards_per_worker = input.shards / readers;
   }
-  run.memory = memory_of(options, config, run, input.world);
+  run.memory = memory_of(options, config, run, teacher, input.world);
   if (!input.streamed) run.memory.shuffle = 0;
-  run.traffic = traffic_of(options, config, run, input.world);
+  run.traffic = traffic_of(options, config, run, teacher, input.world);
   return run;
 }
 

@@ -27,7 +27,8 @@ struct LrPoint {
 
 /// Bytes in each process; of activations and buffers estimates.
 struct RankMemory {
-  int64_t weights = 0, gradients = 0, moments = 0;
+  int64_t weights = 0;  // a teacher's too
+  int64_t gradients = 0, moments = 0;
   int64_t loss = 0;         // features of all processes, own gradients, a tile of logits
   int64_t activations = 0;  // kept for the backward pass
   int64_t shuffle = 0;      // encoded samples in the shuffle buffers, on the host

@@ -42,6 +42,23 @@ TEST(DryRun, MemoryAndTrafficAreTheSpecifications) {
   EXPECT_EQ(run.memory.shuffle, int64_t{5000} * 6 * 60'000);
 }
 
+TEST(DryRun, ATeacherTakesItsWeightsAndItsFeatures) {
+  const auto plan = [](std::vector<std::string> more) {
+    std::vector<std::string> line = {"--model", "RN50", "--batch-size", "64"};
+    line.insert(line.end(), more.begin(), more.end());
+    const TrainOptions options = parse_options(line).options;
+    return dry_run(options, training_config(options),
+                   {.world = 2, .num_samples = 12'800, .streamed = false});
+  };
+  const DryRun alone = plan({});
+  const DryRun taught = plan({"--distill-model", "ViT-B-32", "--distill-pretrained", "x.pt"});
+  EXPECT_EQ(taught.parameters, alone.parameters);
+  EXPECT_EQ(taught.memory.weights - alone.memory.weights, int64_t{151'277'313} * 4);
+  EXPECT_EQ(taught.memory.gradients, alone.memory.gradients);
+  EXPECT_EQ(alone.traffic.features, int64_t{64} * 1024 * 2 * 4);
+  EXPECT_EQ(taught.traffic.features, int64_t{64} * (1024 + 512) * 2 * 4);
+}
+
 TEST(DryRun, LearningRatesAreOfTheWholeRun) {
   const DryRun run = headline("convnext-large-320-5e-5");
   ASSERT_GE(run.lr.size(), 4U);

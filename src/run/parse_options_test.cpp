@@ -229,6 +229,9 @@ TEST(ParseOptions, StandardInputIsForOneEvaluation) {
   expect_complaint(with({"--val-frequency", "2"}), {"2 times"});
   EXPECT_EQ(complaint(with({"--val-frequency", "3"})), "no complaint");
   EXPECT_EQ(complaint(with({"--val-frequency", "0"})), "no complaint");
+  EXPECT_EQ(complaint(with({"--stop-after-epochs", "1"})), "no complaint");
+  EXPECT_EQ(complaint(with({"--resume", "epoch_2.pt"})), "no complaint");
+  expect_complaint(with({"--train-data", "-", "--epochs", "1"}), {"same standard input"});
   EXPECT_THROW(check_world(parse(with({"--val-frequency", "3"})), 2), UsageError);
 }
 

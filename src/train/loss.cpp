@@ -77,10 +77,10 @@ at::Tensor weighted_sum(const at::Tensor& g, const at::Tensor& t,
   return g.to(*type).matmul(t.to(*type)).to(at::kFloat);
 }
 
-/// A tower's own rows, and what the backward pass comes to for them.
+/// A tower's own rows, and what they have come to.
 struct Side {
-  at::Tensor scaled;         // [b, d] features times scale
-  at::Tensor gradient = {};  // [b, d]
+  at::Tensor scaled;    // [b, d] features times scale
+  at::Tensor gradient;  // [b, d]
 };
 
 /// The diagonal of a tile that may hold a part of it: for row i of this rank, column own + i.
@@ -209,8 +209,8 @@ struct Contrastive : torch::autograd::Function<Contrastive> {
     context->saved_data["biased"] = biased;
     keep(context, "group", group);
     keep(context, "options", options);
-    context->mark_non_differentiable({contrastive, distill});
-    return {contrastive + distill, contrastive, distill};
+    context->mark_non_differentiable({distill});
+    return {contrastive + distill, distill};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& incoming) {
@@ -375,7 +375,7 @@ DistilledLoss distilled_loss(const at::Tensor& image, const at::Tensor& text,
   const auto losses =
       Contrastive::apply(image, text, scale, at::zeros_like(scale.detach()), teacher.image,
                          teacher.text, teacher.scale, false, &group, &options);
-  return {.total = losses[0], .contrastive = losses[1], .distill = losses[2]};
+  return {.total = losses[0], .distill = losses[1]};
 }
 
 at::Tensor sigmoid_loss(const at::Tensor& image, const at::Tensor& text, const at::Tensor& scale,

@@ -53,12 +53,12 @@ struct TeacherFeatures {
 
 /// This rank's shares.
 struct DistilledLoss {
-  at::Tensor total;  // the sum of the others, which alone has a gradient
-  at::Tensor contrastive, distill;
+  at::Tensor total;  // the contrastive loss and `distill`; it alone has a gradient
+  at::Tensor distill;
 };
 
-/// open_clip's DistillClipLoss: contrastive_loss and, over both directions' rows, the mean of
-///   1/2 sum_rows mean(-softmax(teacher's logits) log-softmax(student's logits)).
+/// open_clip's DistillClipLoss: contrastive_loss and, of image and of text rows, half the mean of
+///   -sum over columns of softmax(teacher's logits) log-softmax(student's logits).
 /// Arguments and gradient as above.
 DistilledLoss distilled_loss(const at::Tensor& image, const at::Tensor& text,
                              const at::Tensor& scale, const TeacherFeatures& teacher, Group& group,

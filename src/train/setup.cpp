@@ -33,25 +33,19 @@ void refuse_packed(const weights::Checkpoint& checkpoint, const std::string& fil
           "the weights it was made from");
 }
 
-/// What --pretrained or else --model brings along.
-std::optional<GivenWeights> given_weights(const run::TrainOptions& options) {
-  GivenWeights given;
-  if (!options.pretrained.empty()) {
-    given = {open_weights(options.pretrained, "--pretrained"), options.pretrained};
-  } else if (run::model_source(options).kind == model::SourceKind::kFolder) {
-    model::Model found = model::open_model(options.model);
-    given = {std::move(found.checkpoint), found.weights_file.string()};
-  } else {
-    return std::nullopt;
-  }
-  refuse_packed(given.checkpoint, given.file);
-  return given;
-}
-
-/// What brings all weights of the model; empty if nothing does.
+/// What brings all weights of the model, --pretrained or else --model; empty if nothing does.
 std::string checkpoint_of(const run::TrainOptions& options) {
   if (!options.pretrained.empty()) return options.pretrained;
   return run::model_source(options).kind == model::SourceKind::kFolder ? options.model : "";
+}
+
+std::optional<GivenWeights> given_weights(const run::TrainOptions& options) {
+  const std::string named = checkpoint_of(options);
+  if (named.empty()) return std::nullopt;
+  if (named == options.pretrained) return GivenWeights{open_weights(named, "--pretrained"), named};
+  model::Model found = model::open_model(named);
+  refuse_packed(found.checkpoint, found.weights_file.string());
+  return GivenWeights{std::move(found.checkpoint), found.weights_file.string()};
 }
 
 /// --lock-image, --lock-text.

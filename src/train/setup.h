@@ -15,8 +15,8 @@
 
 namespace clipnext::train {
 
-/// Throws Error for options that this program knows but does not carry out, saying so of each, and
-/// for a run that has nothing to do.
+/// Throws Error for an optimizer that is not here or whose options have no meaning, for
+/// --pretrained-image where the image tower is not timm's, and for a run that has nothing to do.
 void require_supported(const run::TrainOptions& options, const model::ClipConfig& config);
 
 /// The vocabulary that goes with it.

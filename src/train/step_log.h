@@ -28,7 +28,7 @@ struct StepPlace {
 /// A line of the log, scalars, and with --json an event, every so many steps as options say.
 class StepLog {
  public:
-  /// `log` must outlive this.
+  /// All must outlive this.
   StepLog(const run::TrainOptions& options, Group& group, run::RunLog& log);
 
   void begin_epoch();

@@ -26,12 +26,17 @@ constexpr const char* kModel = R"({
   "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
   "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}})";
 
+constexpr const char* kResNet = R"({
+  "embed_dim": 8,
+  "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8},
+  "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}})";
+
 /// A small model and batches for it. In float64 the towers' rounding is out of the way (features
 /// and loss are float32 all the same), and texts differ as they do after training: at first they
 /// are all but equal, and their gradients cancel.
 struct Fixture {
-  explicit Fixture(at::ScalarType type = at::kFloat)
-      : config(model::parse_model_config(Json::parse(kModel), "small", "test")) {
+  explicit Fixture(at::ScalarType type = at::kFloat, const char* model = kModel)
+      : config(model::parse_model_config(Json::parse(model), "small", "test")) {
     params = make_params(config);
     initialise(params, config, 5);
     if (type == at::kFloat) return;
@@ -42,6 +47,7 @@ struct Fixture {
   Optimizer optimizer() {
     SlotGroup group;
     for_each_param(params, config, [&](at::Tensor& t, const model::ParamInfo& info) {
+      if (info.role == model::Role::kStatistic) return;
       group.slots.push_back({.name = info.name, .parameter = t});
     });
     return {model::optimizer_kind("adamw"), {std::move(group)}};
@@ -172,6 +178,42 @@ TEST(Stepper, FourProcessesGiveTheGradientOfOneOnTheWholeBatch) {
       expect_gradients(got[rank], want, variant.towers, 1);
     }
     EXPECT_NEAR(mean, report.loss.item<double>(), 1e-6 * mean);
+  }
+}
+
+// The passes without gradients of accumulated batches exchange statistics too.
+TEST(Stepper, BatchNormsOfAllProcessesGiveTheGradientOfOneOnTheWholeBatch) {
+  const int64_t world = 2;
+  for (const size_t accumulated : {1, 2}) {
+    Fixture whole(at::kDouble, kResNet);
+    std::vector<DeviceBatch> all;
+    std::vector<std::vector<DeviceBatch>> parts(static_cast<size_t>(world));
+    for (size_t j = 0; j < accumulated; ++j) {
+      for (size_t rank = 0; rank < parts.size(); ++rank) {
+        parts[rank].push_back(whole.batch(3, 1 + 2 * j + rank));
+      }
+      all.push_back(Fixture::joined(parts[0][j], parts[1][j]));
+    }
+    Stepper alone(whole.params, whole.config, whole.optimizer(), whole.alone, {});
+    alone.step(all, 0, 0);
+    const Gradients want = gradients_of(alone);
+    for (const bool shared : {true, false}) {
+      std::vector<Gradients> got(static_cast<size_t>(world));
+      with_ranks(world, [&](Group& group) {
+        const auto rank = static_cast<size_t>(group.rank());
+        Fixture f(at::kDouble, kResNet);
+        Stepper stepper(f.params, f.config, f.optimizer(), group, {.share_batch_norm = shared});
+        stepper.step(parts[rank], 0, 0);
+        got[rank] = gradients_of(stepper);
+      });
+      for (const Gradients& rank : got) {
+        if (shared) {
+          expect_gradients(rank, want, 1, 1);
+        } else {
+          EXPECT_FALSE(rank.at("visual.conv1.weight").allclose(want.at("visual.conv1.weight")));
+        }
+      }
+    }
   }
 }
 

@@ -25,8 +25,11 @@ void require_shared_batches(const model::ClipConfig& teacher, const model::ClipC
     refuse_unlike("picture height", teacher.image_height, student.image_height);
     refuse_unlike("picture width", teacher.image_width, student.image_width);
   }
-  require(!teacher.has_logit_bias && !student.has_logit_bias, "--distill-model ", teacher.name,
-          ": distillation is of contrastive models, without a logit bias");
+  for (const model::ClipConfig* config : {&teacher, &student}) {
+    require(!config->has_logit_bias, "--distill-model ", teacher.name, ": ", config->name,
+            " has a logit bias (--siglip, init_logit_bias), and distillation is of contrastive "
+            "models without");
+  }
 }
 
 }  // namespace

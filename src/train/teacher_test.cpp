@@ -92,7 +92,7 @@ TEST_F(TeacherTest, MustTakeTheStudentsBatches) {
         "context length of 9");
   names(refusal(config_of(R"("image_size": 32)", R"("context_length": 8, "vocab_size": 64)",
                           R"(, "init_logit_bias": -10)")),
-        "without a logit bias");
+        "teacher has a logit bias");
   run::TrainOptions missing = taught_by(config_of());
   missing.distill_pretrained = "nowhere.pt";
   names(message_of([&] { open(missing); }), "--distill-pretrained nowhere.pt: no such file");
@@ -132,9 +132,8 @@ Lesson learn(const model::ClipConfig& config, const Teacher& teacher, const Devi
   return lesson;
 }
 
-TEST_F(TeacherTest, AddsItsPartToTheLossAndIsNotChanged) {
+TEST_F(TeacherTest, AddsItsPartToTheLoss) {
   const auto teacher = open(taught_by(config_of(), kStudentSeed));
-  const at::Tensor before = teacher->params.text.projection.clone();
   Group alone;
   const Lesson lesson = learn(student_, *teacher, batch_of(0, 6), alone);
   // Of a student that is its teacher it is the mean entropy of the rows, at most that of flat ones.
@@ -142,7 +141,18 @@ TEST_F(TeacherTest, AddsItsPartToTheLossAndIsNotChanged) {
   EXPECT_GT(distill, 0);
   EXPECT_LT(distill, std::log(6.0));
   EXPECT_GT(lesson.report.loss.item<double>(), distill);
-  EXPECT_TRUE(at::equal(before, teacher->params.text.projection));
+}
+
+TEST_F(TeacherTest, EvaluatesWhileTheStudentTrains) {
+  const auto teacher = open(taught_by(
+      R"({"embed_dim": 8, "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8},
+          "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}})"));
+  const auto& norm = std::get<model::ResNetParams<at::Tensor>>(teacher->params.vision).stem[0];
+  const at::Tensor mean = norm.mean.clone(), var = norm.var.clone();
+  Group alone;
+  learn(student_, *teacher, batch_of(0, 6), alone);
+  EXPECT_TRUE(at::equal(norm.mean, mean));  // which a batch in training would move
+  EXPECT_TRUE(at::equal(norm.var, var));
 }
 
 TEST_F(TeacherTest, OfTwoProcessesTeachesTheWholeBatch) {

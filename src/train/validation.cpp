@@ -203,9 +203,10 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
     losses[0] += loss.to(at::kDouble) * static_cast<double>(n);
     losses[1] += static_cast<double>(n);
     if (group.first() && batches++ % 100 == 0) {
-      const auto seen = losses[1].item<int64_t>() * group.size();  // the others are as far
-      log.info(run::eval_progress_line(epoch, seen, options.val_num_samples.value_or(0),
-                                       (losses[0] / losses[1]).item<double>()));
+      const int64_t total = options.val_num_samples.value_or(0);
+      int64_t seen = losses[1].item<int64_t>() * group.size();  // the others are about as far
+      if (total > 0) seen = std::min(seen, total);
+      log.info(run::eval_progress_line(epoch, seen, total, (losses[0] / losses[1]).item<double>()));
     }
   }
   group.all_reduce(losses);
