@@ -8,13 +8,11 @@ float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --
 --no-augment`. Compared are the gradients of step 1 (by the norm of each tensor's difference; ours
 from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
 tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
-last. A ResNet takes more pictures at a time: batch norms of few magnify rounding until single elements
-of a weight, whose gradients are as good as zero, go other ways (ours and open_clip's as open_clip's and
-its own with a weight 1e-7 off). With --world 2 both run as two processes, with --teacher both distil from a
-second model of random weights. `--models headline` is convnext_large_d_320 itself under bfloat16 autocast
-with gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe, whose losses and
-memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as `./dev
-oracle` installs them.
+last. With --world 2 both run as two processes, with --teacher both distil from a second model of
+random weights. `--models headline` is convnext_large_d_320 itself under bfloat16 autocast with
+gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe, whose losses and
+memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
+`./dev oracle` installs them.
 """
 
 import argparse
@@ -40,7 +38,6 @@ MODELS = {
                "text_cfg": TEXT},
 }
 HEADLINE = "convnext_large_d_320"
-BATCH, RESNET_BATCH = 16, 128
 LR, WARMUP, BETA1 = 1e-3, 5, 0.9
 BOUNDS = {"gradient": 1e-5, "loss": 1e-4, "moved": 1e-2}
 HEADLINE_LR, HEADLINE_LOSS, HEADLINE_GIB = 5e-5, 1e-3, 20
@@ -52,7 +49,7 @@ def parse():
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=[*MODELS, "headline"])
     parser.add_argument("--world", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--batch", type=int, help="for each process; 16, of a ResNet 128")
+    parser.add_argument("--batch", type=int, default=16, help="for each process")
     parser.add_argument("--teacher", choices=MODELS, help="distil from a model of this kind")
     parser.add_argument("--seed", type=int, default=3, help="of the initial weights")
     return parser.parse_args()
@@ -240,20 +237,20 @@ def make_model(kind, role, seed, folder):
     return str(model_file), str(weights)
 
 
-def compare(args, kind, world, batch, folder):
+def compare(args, kind, world, folder):
     import torch
 
     folder.mkdir()
     model_file, initial = make_model(kind, "compare", args.seed, folder)
     teacher = make_model(args.teacher, "teacher", args.seed + 1, folder) if args.teacher else None
-    table = make_pictures(folder, args.steps * batch * world)
+    table = make_pictures(folder, args.steps * args.batch * world)
     out = folder / "reference.pt"
-    run_reference(world, model_file, initial, teacher, str(table), args.steps, batch, False, str(out))
+    run_reference(world, model_file, initial, teacher, str(table), args.steps, args.batch, False, str(out))
     reference = torch.load(out, weights_only=True)
     before = torch.load(initial, weights_only=True)
 
-    first, _ = run_ours(args.clipnext, batch, world, model_file, initial, teacher, table, folder / "logs", stop=1)
-    final, losses = run_ours(args.clipnext, batch, world, model_file, initial, teacher, table, folder / "logs")
+    first, _ = run_ours(args.clipnext, args.batch, world, model_file, initial, teacher, table, folder / "logs", stop=1)
+    final, losses = run_ours(args.clipnext, args.batch, world, model_file, initial, teacher, table, folder / "logs")
     worst = {"gradient": (0, ""), "loss": (0, ""), "moved": (0, "")}
 
     def note(what, value, where):
@@ -308,11 +305,10 @@ def compare_headline(args, folder):
 
 def main():
     args = parse()
-    batch_of = lambda kind: args.batch or (RESNET_BATCH if kind == "resnet" else BATCH)
     args.clipnext = str(Path(args.clipnext).resolve())
     print("largest relative differences; bounds " + ", ".join(f"{k} {v:g}" for k, v in BOUNDS.items()))
     with tempfile.TemporaryDirectory(dir=Path(args.clipnext).parent) as folder:
-        good = [compare(args, kind, world, batch_of(kind), Path(folder) / f"{kind}-{world}")
+        good = [compare(args, kind, world, Path(folder) / f"{kind}-{world}")
                 for kind in args.models if kind != "headline" for world in args.world]
         if "headline" in args.models:
             good.append(compare_headline(args, Path(folder) / "headline"))
