@@ -62,6 +62,15 @@ at::Tensor normalise(const at::Tensor& features) {
   return features / at::linalg_vector_norm(features, 2.0, {-1}, true).clamp_min(kSmallest);
 }
 
+UnitFeatures unit_features(const Params& params, const model::ClipConfig& config,
+                           const at::Tensor& pixels, const model::TokenRows& tokens,
+                           const Mode& mode) {
+  const at::Tensor image = encode_image(params, config, pixels, mode);
+  const at::Tensor text = encode_text(params, config, tokens, mode);
+  const Autocast autocast(pixels.device(), mode.autocast);
+  return {normalise(image), normalise(text)};
+}
+
 at::Device device_of(const Params& params) { return params.logit_scale.device(); }
 
 }  // namespace clipnext::train

@@ -24,6 +24,14 @@ at::Tensor encode_text(const Params& params, const model::ClipConfig& config,
 /// torch.nn.functional.normalize does; call it under the same autocast as the towers.
 at::Tensor normalise(const at::Tensor& features);
 
+/// Both towers' features of pairs, unit length, in the type that autocast or the parameters give.
+struct UnitFeatures {
+  at::Tensor image, text;  // [n, embed_dim]
+};
+UnitFeatures unit_features(const Params& params, const model::ClipConfig& config,
+                           const at::Tensor& pixels, const model::TokenRows& tokens,
+                           const Mode& mode);
+
 /// The device of a model's parameters.
 at::Device device_of(const Params& params);
 

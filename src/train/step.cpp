@@ -51,10 +51,8 @@ Mode Stepper::mode(int64_t step, int64_t pass) const {
 }
 
 Stepper::Features Stepper::features(const DeviceBatch& batch, const Mode& mode) {
-  const at::Tensor image = encode_image(params_, config_, batch.pixels, mode);
-  const at::Tensor text = encode_text(params_, config_, batch.tokens, mode);
-  const Autocast autocast(batch.pixels.device(), mode.autocast);
-  return {normalise(image).to(at::kFloat), normalise(text).to(at::kFloat)};
+  const UnitFeatures unit = unit_features(params_, config_, batch.pixels, batch.tokens, mode);
+  return {unit.image.to(at::kFloat), unit.text.to(at::kFloat)};
 }
 
 /// scale_counts: the scale's own gradient is wanted too.

@@ -38,11 +38,9 @@ TeacherFeatures Teacher::features(const at::Tensor& pixels, const model::TokenRo
                                   std::optional<at::ScalarType> autocast) const {
   const at::NoGradGuard no_grad;
   const Mode mode{.autocast = autocast};
-  const at::Tensor image = encode_image(params, config, pixels, mode);
-  const at::Tensor text = encode_text(params, config, tokens, mode);
-  const Autocast same(pixels.device(), autocast);
-  return {.image = normalise(image).to(at::kFloat),
-          .text = normalise(text).to(at::kFloat),
+  const UnitFeatures unit = unit_features(params, config, pixels, tokens, mode);
+  return {.image = unit.image.to(at::kFloat),
+          .text = unit.text.to(at::kFloat),
           .scale = params.logit_scale.to(at::kFloat).exp()};
 }
 

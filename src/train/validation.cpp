@@ -12,6 +12,7 @@
 #include "datasets/dataset.h"
 #include "eval/zero_shot.h"
 #include "run/console.h"
+#include "train/clip.h"
 
 namespace clipnext::train {
 namespace {
@@ -69,19 +70,6 @@ at::Tensor gather_ragged(const at::Tensor& rows, const at::Tensor& numbers, Grou
   const at::Tensor order = std::get<1>(place.sort());
   return all.index_select(0, order).narrow(0, place.lt(0).sum().item<int64_t>(),
                                            sizes.sum().item<int64_t>());
-}
-
-/// Unit vectors of one batch, in the type that the model gives them.
-struct UnitFeatures {
-  at::Tensor image, text;  // [n, embed_dim]
-};
-
-UnitFeatures unit_features(const Params& params, const model::ClipConfig& config,
-                           const DeviceBatch& batch, const Mode& mode) {
-  const at::Tensor image = encode_image(params, config, batch.pixels, mode);
-  const at::Tensor text = encode_text(params, config, batch.tokens, mode);
-  const Autocast autocast(batch.pixels.device(), mode.autocast);
-  return {normalise(image), normalise(text)};
 }
 
 /// --val-retrieval-precision: what scores are computed in. `features`: the type of this rank's, if
@@ -192,7 +180,7 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
     const int64_t n = batch->n;
     numbers.push_back(at::tensor(batch->numbers, at::kLong).to(device));
     const DeviceBatch pairs = to_device(std::move(*batch), config, device);
-    const UnitFeatures unit = unit_features(params, config, pairs, mode);
+    const UnitFeatures unit = unit_features(params, config, pairs.pixels, pairs.tokens, mode);
     features = unit.image.scalar_type();
     const at::Tensor image = unit.image.to(at::kFloat);
     const at::Tensor text = unit.text.to(at::kFloat);
