@@ -78,6 +78,7 @@ struct TrainLoader::State {
 
   void begin_epoch(int64_t epoch, const LoaderPosition& from);
   std::optional<TrainBatch> next();
+  void pause();
 
  private:
   void stop();
@@ -212,6 +213,7 @@ std::optional<TrainBatch> TrainLoader::State::next() {
   for (size_t passed = 0; passed < workers_.size(); ++passed) {
     Worker& worker = workers_[turn_];
     wait_for(worker, lock);
+    if (paused_) return std::nullopt;
     if (worker.ready.empty() && worker.error) std::rethrow_exception(worker.error);
     turn_ = (turn_ + 1) % workers_.size();
     if (worker.ready.empty()) continue;
@@ -226,12 +228,19 @@ std::optional<TrainBatch> TrainLoader::State::next() {
   return std::nullopt;
 }
 
+void TrainLoader::State::pause() {
+  const std::lock_guard lock(mutex_);
+  paused_ = true;
+  hurry_ = true;
+  ready_.notify_all();
+}
+
 void TrainLoader::State::wait_for(const Worker& worker, std::unique_lock<std::mutex>& lock) {
   using Clock = std::chrono::steady_clock;
   constexpr auto kSignalCheck = std::chrono::milliseconds(100);  // a signal wakes nobody
   constexpr auto kPatience = std::chrono::seconds(5);
   const auto begin = Clock::now();
-  while (worker.ready.empty() && !worker.error && !worker.is_through()) {
+  while (!paused_ && worker.ready.empty() && !worker.error && !worker.is_through()) {
     ready_.wait_for(lock, kSignalCheck);
     throw_if_interrupted();
     if (Clock::now() - begin > kPatience) throw_failure();
@@ -393,5 +402,7 @@ void TrainLoader::begin_epoch(int64_t epoch, const LoaderPosition& from) {
 }
 
 std::optional<TrainBatch> TrainLoader::next() { return state_->next(); }
+
+void TrainLoader::pause() { state_->pause(); }
 
 }  // namespace clipnext::pipeline

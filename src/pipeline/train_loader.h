@@ -74,6 +74,9 @@ class TrainLoader {
   /// gives nothing for five seconds; Error if ten thousand samples in a row of it were bad;
   /// Interrupted.
   std::optional<TrainBatch> next();
+  /// Ends the epoch, from any thread: next(), also one that waits, gives nothing until the next
+  /// begin_epoch().
+  void pause();
 
  private:
   struct State;

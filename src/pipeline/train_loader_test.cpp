@@ -427,6 +427,29 @@ TEST(TrainLoader, FailsThoughAnotherWorkerWaitsForData) {
   }
 }
 
+TEST(TrainLoader, GivesNothingWhilePaused) {
+  // One source gives two batches and then waits for as long as it is let.
+  std::atomic<bool> waits = true;
+  Rig rig(small_config(), 1, [&](FakeSource& source, int64_t) {
+    source.reading = [&](int64_t k) {
+      while (k == 8 && waits) std::this_thread::sleep_for(milliseconds(1));
+    };
+  });
+  rig.loader->begin_epoch(0);
+  EXPECT_TRUE(rig.loader->next());
+  EXPECT_TRUE(rig.loader->next());
+  std::thread pauses([&] {
+    std::this_thread::sleep_for(milliseconds(50));
+    rig.loader->pause();
+  });
+  EXPECT_FALSE(rig.loader->next());
+  EXPECT_FALSE(rig.loader->next());
+  pauses.join();
+  waits = false;
+  rig.loader->begin_epoch(1);
+  EXPECT_EQ(caption_of(*rig.loader->next(), 0), "w0e1k0");
+}
+
 TEST(TrainLoader, ThrowsWhereThereIsNoRoomForABatch) {
   TrainLoaderConfig config = small_config();
   config.preprocess.width = config.preprocess.height = 1;

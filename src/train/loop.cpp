@@ -285,7 +285,7 @@ std::vector<DeviceBatch> TrainRun::next_batches(pipeline::LoaderPosition& after)
       auto batch = data_.loader->next();
       require(batch.has_value(), "the training data ended within an epoch");
       after = batch->after;
-      batches.push_back(to_device(std::move(*batch), config_, device_));
+      batches.push_back(std::move(batch->pairs));
     }
   } catch (const Interrupted&) {  // agree() tells the others
   }
@@ -426,7 +426,7 @@ void TrainRun::evaluate(int64_t completed) {
 }
 
 Ending TrainRun::epochs() {
-  data_ = open_training_data(options_, config_, tokenizer_, group_, faults_);
+  data_ = open_training_data(options_, config_, tokenizer_, group_, device_, faults_);
   steps_per_epoch_ = data_.epoch.batches / options_.accum_freq;
   require(steps_per_epoch_ > 0, "an epoch of ", data_.epoch.batches,
           " batches has no step of --accum-freq ", options_.accum_freq);

@@ -37,6 +37,17 @@ pipeline::TrainLoaderConfig loader_config(const run::TrainOptions& options,
   return loader;
 }
 
+std::unique_ptr<DeviceLoader> load_on(at::Device device, const model::ClipConfig& config,
+                                      std::vector<std::unique_ptr<data::SampleSource>> workers,
+                                      std::shared_ptr<const text::Tokenizer> tokenizer,
+                                      const pipeline::TrainLoaderConfig& options,
+                                      FaultLog& faults) {
+  return std::make_unique<DeviceLoader>(
+      std::make_unique<pipeline::TrainLoader>(std::move(workers), std::move(tokenizer), options,
+                                              faults.listener()),
+      config, device);
+}
+
 std::string without_digits(std::string text) {
   std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
   return text;
@@ -65,7 +76,7 @@ int64_t FaultLog::count_kind(const std::string& reason) {
 
 RunData open_training_data(const run::TrainOptions& options, const model::ClipConfig& config,
                            std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
-                           FaultLog& faults) {
+                           at::Device device, FaultLog& faults) {
   data::SourceOptions source = source_options(options);
   source.data = options.train_data.value_or("");
   source.num_samples = options.train_num_samples.value_or(0);
@@ -81,14 +92,13 @@ RunData open_training_data(const run::TrainOptions& options, const model::ClipCo
   loader.augment = run::augment_config(options);
   loader.batches_per_epoch = opened.epoch.batches;
   loader.rank = group.rank();
-  return {std::make_unique<pipeline::TrainLoader>(std::move(opened.workers), std::move(tokenizer),
-                                                  loader, faults.listener()),
+  return {load_on(device, config, std::move(opened.workers), std::move(tokenizer), loader, faults),
           opened.epoch};
 }
 
 RunData open_validation_data(const run::TrainOptions& options, const model::ClipConfig& config,
                              std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
-                             FaultLog& faults) {
+                             at::Device device, FaultLog& faults) {
   data::SourceOptions source = source_options(options);
   source.data = options.val_data.value_or("");
   source.num_samples = options.val_num_samples.value_or(0);
@@ -99,19 +109,8 @@ RunData open_validation_data(const run::TrainOptions& options, const model::Clip
   loader.keep_partial = true;
   loader.rank = group.rank();
   loader.shared_by = group.size();
-  return {std::make_unique<pipeline::TrainLoader>(std::move(opened.workers), std::move(tokenizer),
-                                                  loader, faults.listener()),
+  return {load_on(device, config, std::move(opened.workers), std::move(tokenizer), loader, faults),
           opened.epoch};
-}
-
-DeviceBatch to_device(pipeline::TrainBatch batch, const model::ClipConfig& config,
-                      at::Device device) {
-  auto held = std::make_shared<std::vector<float>>(std::move(batch.pixels));
-  const at::Tensor pixels = at::from_blob(
-      held->data(), {batch.n, config.image_height, config.image_width, 3}, [held](void*) {},
-      at::kFloat);
-  return {device.is_cpu() ? pixels : pixels.pin_memory().to(device, /*non_blocking=*/true),
-          std::move(batch.tokens)};
 }
 
 }  // namespace clipnext::train

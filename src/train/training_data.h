@@ -9,11 +9,10 @@
 #include <string>
 
 #include "data/epoch_size.h"
-#include "pipeline/train_loader.h"
 #include "run/log_file.h"
 #include "run/options.h"
+#include "train/device_loader.h"
 #include "train/group.h"
-#include "train/step.h"
 
 namespace clipnext::train {
 
@@ -38,21 +37,17 @@ class FaultLog {
 };
 
 struct RunData {
-  std::unique_ptr<pipeline::TrainLoader> loader;
+  std::unique_ptr<DeviceLoader> loader;
   data::EpochSize epoch;
 };
 
 /// --train-data, this rank's share. faults must outlive the loader.
 RunData open_training_data(const run::TrainOptions& options, const model::ClipConfig& config,
                            std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
-                           FaultLog& faults);
+                           at::Device device, FaultLog& faults);
 /// --val-data, this rank's part of it.
 RunData open_validation_data(const run::TrainOptions& options, const model::ClipConfig& config,
                              std::shared_ptr<const text::Tokenizer> tokenizer, const Group& group,
-                             FaultLog& faults);
-
-/// The batch on a device; its memory stays with the tensor.
-DeviceBatch to_device(pipeline::TrainBatch batch, const model::ClipConfig& config,
-                      at::Device device);
+                             at::Device device, FaultLog& faults);
 
 }  // namespace clipnext::train

@@ -168,7 +168,7 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
                        FaultLog& faults, run::RunLog& log, int64_t epoch) {
   const at::NoGradGuard no_grad;
   const at::Device device = device_of(params);
-  RunData data = open_validation_data(options, config, std::move(tokenizer), group, faults);
+  RunData data = open_validation_data(options, config, std::move(tokenizer), group, device, faults);
   data.loader->begin_epoch(0);
   const at::Tensor scale = params.logit_scale.detach().to(at::kFloat).exp();
   std::vector<at::Tensor> images, texts, numbers;
@@ -177,9 +177,9 @@ Metrics validate_pairs(const run::TrainOptions& options, const model::ClipConfig
   Group alone;
   int64_t batches = 0;
   while (auto batch = data.loader->next()) {
-    const int64_t n = batch->n;
+    const DeviceBatch& pairs = batch->pairs;
+    const int64_t n = pairs.pixels.size(0);
     numbers.push_back(at::tensor(batch->numbers, at::kLong).to(device));
-    const DeviceBatch pairs = to_device(std::move(*batch), config, device);
     const UnitFeatures unit = unit_features(params, config, pairs.pixels, pairs.tokens, mode);
     features = unit.image.scalar_type();
     const at::Tensor image = unit.image.to(at::kFloat);

@@ -1,0 +1,92 @@
+#include "train/device_loader.h"
+
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <cstring>
+#include <utility>
+
+namespace clipnext::train {
+
+namespace {
+
+/// On the CPU; the memory stays with the tensor.
+at::Tensor pixels_of(pipeline::TrainBatch& batch, int64_t height, int64_t width) {
+  auto held = std::make_shared<std::vector<float>>(std::move(batch.pixels));
+  return at::from_blob(
+      held->data(), {batch.n, height, width, 3}, [held](void*) {}, at::kFloat);
+}
+
+/// Begins to copy to the device. A plain copy into pinned memory: libtorch's would start its own
+/// threads beside those that decode.
+at::Tensor send(const at::Tensor& pixels, at::Device device) {
+  const at::Tensor pinned = at::empty(pixels.sizes(), pixels.options().pinned_memory(true));
+  std::memcpy(pinned.data_ptr(), pixels.data_ptr(), pixels.nbytes());
+  return pinned.to(device, /*non_blocking=*/true);
+}
+
+}  // namespace
+
+DeviceLoader::DeviceLoader(std::unique_ptr<pipeline::TrainLoader> loader,
+                           const model::ClipConfig& config, at::Device device)
+    : DeviceLoader(std::move(loader), config, device, !device.is_cpu()) {}
+
+DeviceLoader::DeviceLoader(std::unique_ptr<pipeline::TrainLoader> loader,
+                           const model::ClipConfig& config, at::Device device, bool ahead)
+    : loader_(std::move(loader)),
+      height_(config.image_height),
+      width_(config.image_width),
+      device_(device),
+      ahead_(ahead) {
+  if (device.is_cpu()) return;
+  stream_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
+DeviceLoader::~DeviceLoader() { drop_coming(); }
+
+void DeviceLoader::drop_coming() {
+  if (!coming_.valid()) return;
+  loader_->pause();  // it may wait for data that never comes
+  coming_.wait();
+  coming_ = {};
+}
+
+void DeviceLoader::begin_epoch(int64_t epoch, const pipeline::LoaderPosition& from) {
+  drop_coming();
+  loader_->begin_epoch(epoch, from);
+}
+
+DeviceLoader::Arrival DeviceLoader::load() {
+  auto batch = loader_->next();
+  if (!batch) return {};
+  Arrival arrival;
+  at::Tensor pixels = pixels_of(*batch, height_, width_);
+  if (stream_) {
+    const c10::StreamGuard guard(*stream_);
+    pixels = send(pixels, device_);
+    arrival.copied.emplace(device_.type());
+    arrival.copied->record(*stream_);
+  }
+  arrival.batch = {{std::move(pixels), std::move(batch->tokens)},
+                   std::move(batch->numbers),
+                   std::move(batch->after)};
+  return arrival;
+}
+
+std::optional<LoadedBatch> DeviceLoader::next() {
+  const auto begin = [this] { return std::async(std::launch::async, [this] { return load(); }); };
+  if (ahead_ && !coming_.valid()) coming_ = begin();
+  Arrival arrival = ahead_ ? coming_.get() : load();
+  if (!arrival.batch) return std::nullopt;
+  if (ahead_) coming_ = begin();
+  if (arrival.copied) {
+    const c10::impl::VirtualGuardImpl streams(device_.type());
+    const c10::Stream current = streams.getStream(device_);
+    arrival.copied->block(current);
+    // The memory came from the copies' stream, which must not get it back too early.
+    streams.recordDataPtrOnStream(arrival.batch->pairs.pixels.storage().data_ptr(), current);
+  }
+  return std::move(arrival.batch);
+}
+
+}  // namespace clipnext::train
