@@ -12,7 +12,7 @@ for list in src/*/CMakeLists.txt; do
   dir=$(dirname "$list") folder=$(basename "$(dirname "$list")")
   # The words between DEPS and the next keyword (or the closing bracket).
   deps=$(tr '\n' ' ' <"$list" | sed -nE 's/.*clipnext_library\(DEPS ([^)]*)\).*/\1/p' |
-    sed -E 's/ (LINK|TEST_LINK) .*//')
+    sed -E 's/ (LINK|TEST_LINK|OWN_HEADERS)( .*)?$//')
   while IFS=: read -r file line include; do
     used=$(sed -E 's/.*"([a-z_]+)\/.*/\1/' <<<"$include")
     [ -d "src/$used" ] || continue
