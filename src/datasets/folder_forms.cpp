@@ -63,7 +63,7 @@ Dataset open_eurosat(const Request& request) {
       Places(request, {"EuroSAT.zip"}).find({"eurosat/2750", "2750", "EuroSAT_RGB"});
   Dataset dataset =
       with_names(read_class_folders(folder), class_names(request.name, request.language), folder);
-  dataset.warnings.push_back("eurosat has no splits: all of its pictures are taken");
+  dataset.warnings.emplace_back("eurosat has no splits: all of its pictures are taken");
   return dataset;
 }
 

@@ -10,6 +10,14 @@ namespace clipnext::train {
 
 namespace {
 
+/// One for all loaders of this process, which has one device: libtorch keeps the memory that a
+/// stream has used for that stream.
+c10::Stream copy_stream(at::Device device) {
+  static const c10::Stream stream =
+      c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+  return stream;
+}
+
 /// On the CPU; the memory stays with the tensor.
 at::Tensor pixels_of(pipeline::TrainBatch& batch, int64_t height, int64_t width) {
   auto held = std::make_shared<std::vector<float>>(std::move(batch.pixels));
@@ -38,8 +46,7 @@ DeviceLoader::DeviceLoader(std::unique_ptr<pipeline::TrainLoader> loader,
       width_(config.image_width),
       device_(device),
       ahead_(ahead) {
-  if (device.is_cpu()) return;
-  stream_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+  if (!device.is_cpu()) stream_ = copy_stream(device);
 }
 
 DeviceLoader::~DeviceLoader() { drop_coming(); }
