@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "kernels/cpu.h"
 #include "run/console.h"
 #include "run/logs.h"
 #include "run/model_file.h"
@@ -475,6 +476,8 @@ void TrainRun::report_faults() {
 Ending TrainRun::go(const std::vector<std::string>& warnings) {
   if (options_.json) print_progress_as_json();
   for (const std::string& warning : warnings) log_.warning(warning);
+  const std::string slow = slow_precision_note(precision_, device_, kernels::detect_cpu());
+  if (!slow.empty()) log_.warning(slow);
   log_.info("Running on " + device_.str() + ", rank " + std::to_string(group_.rank()) + " of " +
             std::to_string(group_.size()));
   require_supported(options_, config_);

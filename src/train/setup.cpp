@@ -158,6 +158,14 @@ Precision parse_precision(const std::string& name) {
   fail("--precision ", name, ": fp32, amp, amp_bf16, bf16, fp16, pure_bf16 or pure_fp16");
 }
 
+std::string slow_precision_note(const Precision& precision, at::Device device,
+                                const kernels::Cpu& cpu) {
+  const bool halves = precision.autocast || precision.parameters;
+  if (!halves || !device.is_cpu() || cpu.avx512) return {};
+  return "--precision: this processor has no AVX-512, without which libtorch multiplies numbers of "
+         "16 bits one at a time, many times more slowly than those of --precision fp32";
+}
+
 void cast(Params& params, const model::ClipConfig& config, const Precision& precision) {
   if (!precision.parameters) return;
   cast_params(params, config, *precision.parameters,

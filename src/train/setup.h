@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu.h"
 #include "model/config.h"
 #include "run/options.h"
 #include "text/tokenizer.h"
@@ -46,6 +47,10 @@ struct Precision {
   bool loss_scaling = false;
 };
 Precision parse_precision(const std::string& name);
+/// What to say of one that `device`, if it is this processor, can only compute very slowly; empty
+/// where there is nothing to say.
+std::string slow_precision_note(const Precision& precision, at::Device device,
+                                const kernels::Cpu& cpu);
 
 /// Casts parameters as it says.
 void cast(Params& params, const model::ClipConfig& config, const Precision& precision);

@@ -276,5 +276,16 @@ TEST_F(InitialParams, AreNotThoseOfAPackedFile) {
             std::string::npos);
 }
 
+TEST(SlowPrecision, IsOf16BitsOnAProcessorWithoutAvx512) {
+  const kernels::Cpu old{.avx2 = true}, young{.avx2 = true, .avx512 = true};
+  for (const char* name : {"amp", "amp_bf16", "bf16", "fp16", "pure_bf16", "pure_fp16"}) {
+    const Precision precision = parse_precision(name);
+    EXPECT_NE(slow_precision_note(precision, at::kCPU, old), "") << name;
+    EXPECT_EQ(slow_precision_note(precision, at::kCPU, young), "") << name;
+    EXPECT_EQ(slow_precision_note(precision, at::kCUDA, old), "") << name;
+  }
+  EXPECT_EQ(slow_precision_note(parse_precision("fp32"), at::kCPU, old), "");
+}
+
 }  // namespace
 }  // namespace clipnext::train
