@@ -27,6 +27,7 @@ class Captions final : public data::SampleSource {
       if (*stop_) throw Interrupted();
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
+    if (given != nullptr) ++*given;
     data::RawSample sample;
     sample.caption = std::to_string(at_++);
     return sample;
@@ -34,6 +35,7 @@ class Captions final : public data::SampleSource {
 
   int64_t fails_at = -1;
   int64_t waits_at = -1;
+  std::atomic<int64_t>* given = nullptr;
 
  private:
   data::StopFlag stop_ = nullptr;
@@ -46,6 +48,7 @@ class DeviceLoaderAhead : public testing::TestWithParam<bool> {
     auto source = std::make_unique<Captions>();
     source->fails_at = fails_at;
     source->waits_at = waits_at;
+    source->given = given_.get();
     std::vector<std::unique_ptr<data::SampleSource>> sources;
     sources.push_back(std::move(source));
     pipeline::TrainLoaderConfig options;
@@ -70,6 +73,7 @@ class DeviceLoaderAhead : public testing::TestWithParam<bool> {
     return caption;
   }
 
+  std::shared_ptr<std::atomic<int64_t>> given_ = std::make_shared<std::atomic<int64_t>>(0);
   std::shared_ptr<const text::Tokenizer> tokenizer_ = std::make_shared<const text::Tokenizer>();
 };
 
@@ -90,6 +94,18 @@ TEST_P(DeviceLoaderAhead, GivesEveryBatchInOrder) {
     EXPECT_FALSE(batches.next());
     EXPECT_FALSE(batches.next());
   }
+}
+
+TEST_P(DeviceLoaderAhead, HoldsOneBatchMoreThanTheLoader) {
+  DeviceLoader batches = loader();
+  batches.begin_epoch(0);
+  batches.next();
+  const int64_t expected = kBatch * (GetParam() ? 4 : 3);  // the one given, and two in the loader
+  for (int i = 0; i < 1000 && *given_ < expected; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(*given_, expected);
 }
 
 TEST_P(DeviceLoaderAhead, BeginsAnotherEpochInTheMiddleOfOne) {
