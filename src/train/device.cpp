@@ -1,8 +1,10 @@
 #include "train/device.h"
 
-#include <ATen/Context.h>
+#include <ATen/ATen.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <dlfcn.h>
+
+#include <cstring>
 
 namespace clipnext::train {
 namespace {
@@ -55,6 +57,22 @@ at::Device find_device(const std::string& name) {
 
 void use_device(at::Device device) {
   if (device.has_index()) c10::impl::getDeviceGuardImpl(device.type())->setDevice(device);
+}
+
+void allow_fast_training() {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuBLAS(true);
+  context.setAllowTF32CuDNN(true);
+  context.setBenchmarkCuDNN(true);
+}
+
+at::Tensor send(const at::Tensor& values, at::Device device) {
+  if (device.is_cpu()) return values;
+  // A plain copy: libtorch's would start its own threads beside those that decode.
+  const at::Tensor whole = values.contiguous();
+  const at::Tensor pinned = at::empty(whole.sizes(), whole.options().pinned_memory(true));
+  std::memcpy(pinned.data_ptr(), whole.const_data_ptr(), whole.nbytes());
+  return pinned.to(device, /*non_blocking=*/true);
 }
 
 }  // namespace clipnext::train

@@ -1,6 +1,7 @@
 // GPUs, by what libtorch has for every kind of device: nothing here needs CUDA to be compiled.
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 #include <c10/util/Exception.h>
 
@@ -30,6 +31,15 @@ at::Device find_device(const std::string& name);
 
 /// Makes it what "cuda" without a number stands for in this thread.
 void use_device(at::Device device);
+
+/// What the reference's trainer asks of a GPU: TF32 in products and convolutions of float32, and
+/// the fastest of cuDNN's algorithms, found by trying (spec: training.md 2.7, 3.1). Where the
+/// environment says NVIDIA_TF32_OVERRIDE=0, NVIDIA's libraries use no TF32 all the same.
+void allow_fast_training();
+
+/// What lies on the CPU, on the device: itself, or a copy by way of pinned memory, in the order of
+/// this thread's stream, which the thread does not wait for.
+at::Tensor send(const at::Tensor& values, at::Device device);
 
 /// What `work` gives; libtorch's errors become ours, the first line of their message.
 template <class F>

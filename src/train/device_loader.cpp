@@ -3,8 +3,9 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <cstring>
 #include <utility>
+
+#include "train/device.h"
 
 namespace clipnext::train {
 
@@ -23,14 +24,6 @@ at::Tensor pixels_of(pipeline::TrainBatch& batch, int64_t height, int64_t width)
   auto held = std::make_shared<std::vector<float>>(std::move(batch.pixels));
   return at::from_blob(
       held->data(), {batch.n, height, width, 3}, [held](void*) {}, at::kFloat);
-}
-
-/// Begins to copy to the device. A plain copy into pinned memory: libtorch's would start its own
-/// threads beside those that decode.
-at::Tensor send(const at::Tensor& pixels, at::Device device) {
-  const at::Tensor pinned = at::empty(pixels.sizes(), pixels.options().pinned_memory(true));
-  std::memcpy(pinned.data_ptr(), pixels.data_ptr(), pixels.nbytes());
-  return pinned.to(device, /*non_blocking=*/true);
 }
 
 }  // namespace

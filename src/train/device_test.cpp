@@ -45,6 +45,23 @@ TEST(Gpus, AreThereOrHaveAReason) {
   EXPECT_EQ(gpus.count > 0, gpus.why_none.empty()) << gpus.why_none;
 }
 
+TEST(FastTraining, IsWhatTheReferenceAllowsAGpu) {
+  at::Context& context = at::globalContext();
+  const bool products = context.allowTF32CuBLAS(), convolutions = context.allowTF32CuDNN();
+  allow_fast_training();
+  EXPECT_TRUE(context.allowTF32CuBLAS());
+  EXPECT_TRUE(context.allowTF32CuDNN());
+  EXPECT_TRUE(context.benchmarkCuDNN());
+  context.setAllowTF32CuBLAS(products);
+  context.setAllowTF32CuDNN(convolutions);
+  context.setBenchmarkCuDNN(false);
+}
+
+TEST(Send, LeavesWhatIsOnTheProcessor) {
+  const at::Tensor values = at::ones({3});
+  EXPECT_TRUE(send(values, at::kCPU).is_same(values));
+}
+
 TEST(Translated, ErrorsOfLibtorchAreOneLineOfOurs) {
   try {
     translated([] { at::zeros({2, 3}).matmul(at::zeros({2, 3})); });

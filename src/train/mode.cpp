@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "train/device.h"
+
 namespace clipnext::train {
 
 at::Tensor keep_mask(const Mode& mode, Mask purpose, int64_t index, double rate,
@@ -16,7 +18,7 @@ at::Tensor keep_mask(const Mode& mode, Mask purpose, int64_t index, double rate,
   const auto kept = static_cast<float>(1 / (1 - rate));
   float* out = mask.data_ptr<float>();
   for (int64_t i = 0; i < mask.numel(); ++i) out[i] = random.unit() < rate ? 0.0f : kept;
-  return mask.to(like.options());
+  return send(mask.to(like.scalar_type()), like.device());
 }
 
 at::Tensor kept_patches(const Mode& mode, double rate, int64_t n, int64_t count,
@@ -35,7 +37,7 @@ at::Tensor kept_patches(const Mode& mode, double rate, int64_t n, int64_t count,
     std::sort(order.begin(), order.begin() + kept);
     std::copy_n(order.begin(), kept, indices.data_ptr<int64_t>() + i * kept);
   }
-  return indices.to(device);
+  return send(indices, device);
 }
 
 std::vector<double> drop_path_rates(double last, int64_t blocks) {

@@ -60,7 +60,9 @@ int run_rank(const run::ParsedOptions& parsed, const run::World& world) {
   std::vector<std::string> warnings = parsed.warnings;
   const bool gpu = options.device.starts_with("cuda") && find_gpus().count > 0;
   const std::string device = run::choose_device(options, world, gpu, warnings);
-  use_device(find_device(device));
+  const at::Device place = find_device(device);
+  use_device(place);
+  if (!place.is_cpu()) allow_fast_training();
   set_threads(options, world);
   Group group(meeting(options, world, device));
   return train(options, world, device, warnings, group) == Ending::kDone ? 0 : kInterrupted;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "train/device.h"
 #include "train/layers.h"
 #include "train/transformer.h"
 
@@ -17,7 +18,7 @@ struct Packed {
 };
 
 at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
+  return send(at::tensor(values, at::kLong), device);
 }
 
 int64_t longest_row(const model::TextConfig& config, const model::TokenRows& tokens) {
@@ -62,7 +63,7 @@ Packed pack(const model::TextConfig& config, const model::TokenRows& tokens, at:
                         .longest = longest,
                         .slots = ragged ? to_tensor(slots, device) : at::Tensor(),
                         .pooled = to_tensor(pooled, device),
-                        .visible = ragged ? std::optional(visible.to(device)) : std::nullopt}};
+                        .visible = ragged ? std::optional(send(visible, device)) : std::nullopt}};
 }
 
 }  // namespace

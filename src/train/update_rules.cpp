@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "train/device.h"
 #include "train/muon.h"
 
 namespace clipnext::train {
@@ -42,15 +43,17 @@ at::Tensor move_averages(Slot& slot, const at::Tensor& gradient, double beta1, d
 // ---- the rules ----
 
 void adamw(std::span<Slot* const> slots, const UpdateContext& context) {
-  // One call for all tensors; the step counts lie where the parameters do.
+  // One call for all tensors, which are of one kind.
   std::vector<at::Tensor> parameters, gradients, averages, squares, steps;
   for (Slot* slot : slots) {
     parameters.push_back(slot->parameter);
     gradients.push_back(slot->parameter.grad());
     averages.push_back(slot->state[0]);
     squares.push_back(slot->state[1]);
-    steps.push_back(slot->step.to(slot->parameter.device()));
+    steps.push_back(slot->step);
   }
+  const at::Device device = slots[0]->parameter.device();
+  if (!device.is_cpu()) steps = send(at::stack(steps), device).unbind();
   const auto [beta1, beta2] = context.options.pair("betas");
   const double eps = context.options.number("eps");
   if (context.options.flag("decoupled_weight_decay")) {
