@@ -93,10 +93,19 @@ inline const std::vector<std::string>& small_models() {
   return names;
 }
 
+/// A ConvNeXt whose blocks are dropped at random.
+inline model::ClipConfig dropping(double drop_path, double drop) {
+  auto config = small_config("patch_mlp");
+  auto& vision = std::get<model::ConvNextConfig>(config.vision);
+  vision.drop_path = static_cast<float>(drop_path);
+  vision.drop = static_cast<float>(drop);
+  return config;
+}
+
 /// The model with weights by rule.
-inline Params synthetic_params(const model::ClipConfig& config) {
+inline Params synthetic_params(const model::ClipConfig& config, at::Device device = at::kCPU) {
   ThreadPool pool(1);
-  return from_tensors(config, model::synthetic_weights(config, pool), config.name);
+  return from_tensors(config, model::synthetic_weights(config, pool), config.name, device);
 }
 
 /// By the same rule as weights.
@@ -108,14 +117,16 @@ inline at::Tensor synthetic(const std::string& name, const weights::Shape& shape
 
 /// Sum of features times fixed numbers: its gradient reaches all of both towers.
 inline at::Tensor probe_loss(const at::Tensor& image, const at::Tensor& text) {
-  return (image * synthetic("image_cotangent", image.sizes().vec())).sum() +
-         (text * synthetic("text_cotangent", text.sizes().vec())).sum();
+  const auto probed = [](const at::Tensor& features, const std::string& name) {
+    return (features * synthetic(name, features.sizes().vec()).to(features.device())).sum();
+  };
+  return probed(image, "image_cotangent") + probed(text, "text_cotangent");
 }
 
-/// |a - b| / |b|.
+/// |a - b| / |b|, wherever they lie.
 inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor x = a.detach().to(at::kDouble);
-  const at::Tensor y = b.detach().to(at::kDouble);
+  const at::Tensor x = a.detach().to(at::kCPU, at::kDouble);
+  const at::Tensor y = b.detach().to(at::kCPU, at::kDouble);
   return (x - y).norm().item<double>() / std::max(1e-300, y.norm().item<double>());
 }
 
@@ -127,9 +138,9 @@ struct Gradients {
 
 inline Gradients gradients_of(Params& params, const model::ClipConfig& config, const Mode& mode,
                               const model::TokenRows& tokens) {
-  const at::Tensor loss =
-      probe_loss(encode_image(params, config, sample_pixels(config), mode).to(at::kFloat),
-                 encode_text(params, config, tokens, mode).to(at::kFloat));
+  const at::Tensor pixels = sample_pixels(config).to(params.logit_scale.device());
+  const at::Tensor loss = probe_loss(encode_image(params, config, pixels, mode).to(at::kFloat),
+                                     encode_text(params, config, tokens, mode).to(at::kFloat));
   Gradients found;
   std::vector<at::Tensor> leaves;
   for_each_param(params, config, [&](at::Tensor& leaf, const model::ParamInfo& info) {

@@ -150,15 +150,6 @@ TEST(Embedder, SeesWhatTrainingChanges) {
   EXPECT_FLOAT_EQ(clip.logit_scale(), std::exp(1.0f));
 }
 
-/// A ConvNeXt whose blocks are dropped at random.
-model::ClipConfig dropping(double drop_path, double drop) {
-  auto config = small_config("patch_mlp");
-  auto& vision = std::get<model::ConvNextConfig>(config.vision);
-  vision.drop_path = static_cast<float>(drop_path);
-  vision.drop = static_cast<float>(drop);
-  return config;
-}
-
 TEST(DropPath, DropsWholeBranchesOfSamplesAndScalesTheRest) {
   const auto config = small_config("patch_mlp");
   const Params params = synthetic_params(config);
