@@ -4,15 +4,15 @@
     .oracle/bin/python tools/compare_training.py --clipnext build/clipnext
 
 The same initial weights (PyTorch's), the same batches in the same order, the evaluation transform,
-float32 on the CPU: open_clip_train's train_one_epoch against `clipnext train --in-order
---no-augment`. Compared are the gradients of step 1 (by the norm of each tensor's difference; ours
-from the first moment, (1 - beta1) times the gradient), the losses of all steps, and how far each
-tensor moved. Key biases, whose gradient is zero but for rounding, are left out of the first and
-last. With --world 2 both run as two processes, with --teacher both distil from a second model of
-random weights. `--models headline` is convnext_large_d_320 itself under bfloat16 autocast with
-gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe, whose losses and
-memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and webdataset==0.2.86, as
-`./dev oracle` installs them.
+float32 on the CPU or, with --device cuda, on a GPU: open_clip_train's train_one_epoch against
+`clipnext train --in-order --no-augment`. Compared are the gradients of step 1 (by the norm of each
+tensor's difference; ours from the first moment, (1 - beta1) times the gradient), the losses of all
+steps, and how far each tensor moved. Key biases, whose gradient is zero but for rounding, are left
+out of the first and last. With --world 2 both run as two processes, with --teacher both distil from
+a second model of random weights. `--models headline` is convnext_large_d_320 itself under bfloat16
+autocast with gradient checkpointing, 3 steps of 4 pictures at the learning rate of its recipe, whose
+losses and memory count. Exit status 1 if a bound is missed. Needs torch, open_clip and
+webdataset==0.2.86, as `./dev oracle` installs them.
 """
 
 import argparse
@@ -51,6 +51,7 @@ def parse():
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch", type=int, default=16, help="for each process")
     parser.add_argument("--teacher", choices=MODELS, help="distil from a model of this kind")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--seed", type=int, default=3, help="of the initial weights")
     return parser.parse_args()
 
@@ -119,7 +120,7 @@ def reference_model(model_file, weights):
     return model, preprocess
 
 
-def reference_rank(rank, world, model_file, initial, teacher, table, steps, batch, headline, out):
+def reference_rank(rank, world, model_file, initial, teacher, table, steps, batch, headline, device, out):
     """One process of open_clip's trainer; writes gradients of step 1, losses and final weights (of
     the headline model the losses alone)."""
     import open_clip
@@ -133,12 +134,13 @@ def reference_rank(rank, world, model_file, initial, teacher, table, steps, batc
     name = Path(model_file).stem
     args = parse_args(["--model", name, "--batch-size", str(batch), "--warmup", str(WARMUP),
                        "--epochs", "1", "--local-loss", "--gather-with-grad", *options_of(headline)])
-    args.device, args.rank, args.world_size, args.distill, args.horovod = "cpu", rank, world, bool(teacher), False
+    args.device, args.rank, args.world_size, args.distill, args.horovod = device, rank, world, bool(teacher), False
     args.distributed, args.wandb, args.tensorboard, args.save_logs = world > 1, False, False, False
     if world > 1:
         torch.distributed.init_process_group("gloo", init_method=f"file://{out}.store", rank=rank, world_size=world)
     model, preprocess = reference_model(model_file, initial)
-    taught_by = reference_model(*teacher)[0] if teacher else None
+    model = model.to(device)
+    taught_by = reference_model(*teacher)[0].to(device) if teacher else None
     if args.grad_checkpointing:
         model.set_grad_checkpointing()
     bare, names = model, [n for n, _ in model.named_parameters()]
@@ -156,7 +158,7 @@ def reference_rank(rank, world, model_file, initial, teacher, table, steps, batc
 
     def step(*a, **k):
         if not first and not headline:
-            first.update({n: p.grad.clone() for n, p in pairs})
+            first.update({n: p.grad.to("cpu", copy=True) for n, p in pairs})
         return update(*a, **k)
 
     optimizer.step = step
@@ -174,7 +176,7 @@ def reference_rank(rank, world, model_file, initial, teacher, table, steps, batc
     train_one_epoch(model, data, recorded, 0, optimizer, None, cosine_lr(optimizer, args.lr, args.warmup, steps),
                     taught_by, args)
     if rank == 0:
-        weights = {} if headline else bare.state_dict()
+        weights = {} if headline else {name: value.cpu() for name, value in bare.state_dict().items()}
         torch.save({"gradients": first, "losses": losses, "names": names, "weights": weights}, out)
 
 
@@ -187,15 +189,15 @@ def run_reference(world, *arguments):
         mp.spawn(reference_rank, args=(world, *arguments), nprocs=world)
 
 
-def run_ours(clipnext, batch, world, model_file, initial, teacher, table, folder, stop=None, headline=False):
+def run_ours(args, batch, world, model_file, initial, teacher, table, folder, stop=None, headline=False):
     """Our trainer on the same; returns (moments and weights, losses)."""
     from safetensors.torch import load_file
 
     name = "first" if stop else "all"
-    command = [clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
+    command = [args.clipnext, "train", "--model", str(model_file), "--pretrained", str(initial),
                "--train-data", str(table), "--dataset-type", "csv", "--in-order", "--no-augment",
                "--batch-size", str(batch), "--warmup", str(WARMUP), "--epochs", "1",
-               *options_of(headline), "--local-loss", "--gather-with-grad", "--device", "cpu",
+               *options_of(headline), "--local-loss", "--gather-with-grad", "--device", args.device,
                "--workers", "1", "--logs", str(folder), "--name", name, "--log-every-n-steps", "1",
                "--nproc", str(world), "--checkpoint-format", "safetensors"]
     if teacher:
@@ -245,12 +247,12 @@ def compare(args, kind, world, folder):
     teacher = make_model(args.teacher, "teacher", args.seed + 1, folder) if args.teacher else None
     table = make_pictures(folder, args.steps * args.batch * world)
     out = folder / "reference.pt"
-    run_reference(world, model_file, initial, teacher, str(table), args.steps, args.batch, False, str(out))
+    run_reference(world, model_file, initial, teacher, str(table), args.steps, args.batch, False, args.device, str(out))
     reference = torch.load(out, weights_only=True)
     before = torch.load(initial, weights_only=True)
 
-    first, _ = run_ours(args.clipnext, args.batch, world, model_file, initial, teacher, table, folder / "logs", stop=1)
-    final, losses = run_ours(args.clipnext, args.batch, world, model_file, initial, teacher, table, folder / "logs")
+    first, _ = run_ours(args, args.batch, world, model_file, initial, teacher, table, folder / "logs", stop=1)
+    final, losses = run_ours(args, args.batch, world, model_file, initial, teacher, table, folder / "logs")
     worst = {"gradient": (0, ""), "loss": (0, ""), "moved": (0, "")}
 
     def note(what, value, where):
@@ -292,9 +294,9 @@ def compare_headline(args, folder):
     initial, out = folder / "initial.pt", folder / "reference.pt"
     torch.save(open_clip.create_model(model_file.stem).state_dict(), initial)
     table = make_pictures(folder, steps * batch)
-    _, losses = run_ours(args.clipnext, batch, 1, model_file, initial, None, table, folder / "logs", headline=True)
+    _, losses = run_ours(args, batch, 1, model_file, initial, None, table, folder / "logs", headline=True)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    run_reference(1, str(model_file), str(initial), None, str(table), steps, batch, True, str(out))
+    run_reference(1, str(model_file), str(initial), None, str(table), steps, batch, True, args.device, str(out))
     reference = torch.load(out, weights_only=True)["losses"]
     worst = max(abs(a - b) / abs(b) for a, b in zip(losses, reference, strict=True))
     good = worst <= HEADLINE_LOSS and memory < HEADLINE_GIB
@@ -306,6 +308,7 @@ def compare_headline(args, folder):
 def main():
     args = parse()
     args.clipnext = str(Path(args.clipnext).resolve())
+    os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # both trainers allow TF32 on a GPU
     print("largest relative differences; bounds " + ", ".join(f"{k} {v:g}" for k, v in BOUNDS.items()))
     with tempfile.TemporaryDirectory(dir=Path(args.clipnext).parent) as folder:
         good = [compare(args, kind, world, Path(folder) / f"{kind}-{world}")
