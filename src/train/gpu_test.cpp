@@ -192,8 +192,8 @@ DeviceLoader pictures_on(at::Device device, int64_t batches) {
   options.augment.emplace();
   options.batch_size = 8;
   options.batches_per_epoch = batches;
-  std::vector<std::unique_ptr<data::SampleSource>> sources;
-  for (int worker = 0; worker < 4; ++worker) sources.push_back(std::make_unique<Pictures>());
+  std::vector<std::unique_ptr<data::SampleSource>> sources(4);
+  for (auto& source : sources) source = std::make_unique<Pictures>();
   return {std::make_unique<pipeline::TrainLoader>(
               std::move(sources), std::make_shared<const text::Tokenizer>(), options,
               [](const std::string&, const std::string& reason) { FAIL() << reason; }),
