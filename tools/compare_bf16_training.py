@@ -79,6 +79,7 @@ def losses_of(args, seed, folder):
 
     losses = {"float32": reference("fp32", plain), "open_clip": reference("amp_bf16", plain),
               "reordered": reference("amp_bf16", reordered)}
+    base.options_of = options_with("amp_bf16")
     _, losses["ours"] = base.run_ours(args, BATCH, 1, model_file, initial, None, table, folder / "logs")
     return losses
 
